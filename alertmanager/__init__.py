@@ -1,0 +1,1 @@
+"""ROUTE: Alertmanager configuration, message templates, inbox and dead man's switch."""

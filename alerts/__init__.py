@@ -1,0 +1,1 @@
+"""DECIDE: what deserves a person, as typed data that becomes Prometheus rules."""

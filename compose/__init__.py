@@ -1,0 +1,1 @@
+"""RUN: bring the parts up together, natively or in containers."""

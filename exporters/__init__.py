@@ -1,0 +1,1 @@
+"""MEASURE: exporters that turn GPUs and outside probes into Prometheus metrics."""

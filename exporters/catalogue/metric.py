@@ -1,0 +1,97 @@
+"""The one type in which every metric is declared.
+
+A metric is written down once, here in the catalogue; exporters, rules, boards and tests interpolate the
+object. A misspelt metric is an AttributeError at import, a misspelt label a ValueError, both before any
+YAML exists. Standard library only.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from typing import Literal
+
+MetricType = Literal["gauge", "counter", "histogram", "info"]
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_NOT_BASE_UNITS = ("_ms", "_us", "_ns", "_mib", "_kib", "_gib", "_mb", "_gb", "_percent", "_percentage", "_mhz",
+                   "_milliwatts", "_millijoules", "_minutes", "_hours")  # fmt: skip
+_MATCHERS = {"eq": "=", "ne": "!=", "re": "=~", "nre": "!~"}
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric family: what it is called, what it means, which labels it carries.
+
+    Raises:
+        ValueError: On a name that is not snake case or not in base units, a counter without `_total`,
+            a help text that is not a sentence, or a label that no metric may have.
+    """
+
+    name: str
+    """As exposed, with the base unit and, for counters, `_total`."""
+    type: MetricType
+    """`info` is a gauge that is always 1 and carries descriptions as labels."""
+    help: str
+    """One sentence that ends with a full stop; says what an absent sample means where that is not obvious."""
+    labels: tuple[str, ...] = ()
+    """The labels that the exporter itself attaches; target labels are the scraper's."""
+    source: str = ""
+    """Where the number comes from: the NVML call, or the convention that defines it."""
+    buckets: tuple[float, ...] = ()
+    """Upper bounds of a histogram in the metric's unit, without +Inf."""
+    selectors: tuple[str, ...] = ()
+    """Label matchers, as `where` leaves them."""
+
+    def __post_init__(self) -> None:
+        """Refuse a declaration that breaks the naming rules."""
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(f"metric {self.name!r}: not snake case")
+        stem = self.name.removesuffix("_total")
+        if stem.endswith(_NOT_BASE_UNITS):
+            raise ValueError(f"metric {self.name!r}: not in a base unit")
+        if (self.type == "counter") != self.name.endswith("_total"):
+            raise ValueError(f"metric {self.name!r}: counters, and only counters, end in _total")
+        if (self.type == "info") != self.name.endswith("_info"):
+            raise ValueError(f"metric {self.name!r}: info metrics, and only these, end in _info")
+        if (self.type == "histogram") != bool(self.buckets):
+            raise ValueError(f"metric {self.name!r}: histograms, and only histograms, have buckets")
+        if list(self.buckets) != sorted(set(self.buckets)):
+            raise ValueError(f"metric {self.name!r}: buckets must rise")
+        if not re.fullmatch(r"[A-Z][^\n]*\.", self.help):
+            raise ValueError(f"metric {self.name!r}: help must be one sentence that ends with a full stop")
+        if "type" in self.labels or len(set(self.labels)) != len(self.labels):
+            raise ValueError(f"metric {self.name!r}: label 'type', or a label twice")
+
+    def __str__(self) -> str:
+        """The name with its selectors, ready for PromQL."""
+        return self.name + (f"{{{', '.join(self.selectors)}}}" if self.selectors else "")
+
+    def where(self, **matchers: str) -> "Metric":
+        """This metric with label matchers: `label="x"`, or `label__ne`, `label__re`, `label__nre`.
+
+        Raises:
+            ValueError: If the metric does not carry a label so named.
+        """
+        selectors = []
+        for key, value in matchers.items():
+            label, _, operator = key.partition("__")
+            if label not in self.labels:
+                raise ValueError(f"metric {self.name!r} has no label {label!r}; it has {self.labels}")
+            quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+            selectors.append(f'{label}{_MATCHERS[operator or "eq"]}"{quoted}"')
+        return replace(self, selectors=self.selectors + tuple(selectors))
+
+    def over(self, window: str) -> str:
+        """This metric as a range vector: `metric{...}[window]`."""
+        return f"{self}[{window}]"
+
+    @property
+    def family(self) -> str:
+        """The name that prometheus-client wants, which adds `_total` and `_info` by itself."""
+        return self.name.removesuffix("_total").removesuffix("_info")
+
+    @property
+    def exposed(self) -> tuple[str, ...]:
+        """Every sample name that a scrape can show for this family."""
+        if self.type == "histogram":
+            return tuple(f"{self.name}{suffix}" for suffix in ("_bucket", "_count", "_sum"))
+        return (self.name,)

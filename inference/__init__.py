@@ -1,0 +1,1 @@
+"""SERVE: the reference inference service."""
