@@ -8,98 +8,164 @@ from exporters.catalogue.labels import COLLECTOR, GPU_LABELS
 from exporters.catalogue.metric import Metric
 
 UP = Metric(
-    "gpu_up", "gauge", "Whether this GPU answered the last collection (1) or not (0).", GPU_LABELS,
+    "gpu_up",
+    "gauge",
+    "Whether this GPU answered the last collection (1) or not (0).",
+    GPU_LABELS,
     "every NVML call of the collection",
-)  # fmt: skip
+)
 INFO = Metric(
-    "gpu_info", "info", "What this GPU is; always 1.",
+    "gpu_info",
+    "info",
+    "What this GPU is; always 1.",
     (*GPU_LABELS, "name", "driver_version", "cuda_version", "vbios_version", "pci_bus_id"),
     "nvmlDeviceGetName, nvmlSystemGetDriverVersion, nvmlSystemGetCudaDriverVersion_v2, "
     "nvmlDeviceGetVbiosVersion, nvmlDeviceGetPciInfo",
-)  # fmt: skip
+)
 
 MEMORY_TOTAL = Metric(
-    "gpu_memory_total_bytes", "gauge", "Device memory, all of it.", GPU_LABELS, "nvmlDeviceGetMemoryInfo_v2",
-)  # fmt: skip
+    "gpu_memory_total_bytes",
+    "gauge",
+    "Device memory, all of it.",
+    GPU_LABELS,
+    "nvmlDeviceGetMemoryInfo_v2",
+)
 MEMORY_USED = Metric(
-    "gpu_memory_used_bytes", "gauge", "Device memory held by processes, without what the driver reserves.",
-    GPU_LABELS, "nvmlDeviceGetMemoryInfo_v2",
-)  # fmt: skip
+    "gpu_memory_used_bytes",
+    "gauge",
+    "Device memory held by processes, without what the driver reserves.",
+    GPU_LABELS,
+    "nvmlDeviceGetMemoryInfo_v2",
+)
 MEMORY_FREE = Metric(
-    "gpu_memory_free_bytes", "gauge", "Device memory that can still be allocated.", GPU_LABELS,
+    "gpu_memory_free_bytes",
+    "gauge",
+    "Device memory that can still be allocated.",
+    GPU_LABELS,
     "nvmlDeviceGetMemoryInfo_v2",
-)  # fmt: skip
+)
 MEMORY_RESERVED = Metric(
-    "gpu_memory_reserved_bytes", "gauge", "Device memory that the driver keeps for itself.", GPU_LABELS,
+    "gpu_memory_reserved_bytes",
+    "gauge",
+    "Device memory that the driver keeps for itself.",
+    GPU_LABELS,
     "nvmlDeviceGetMemoryInfo_v2",
-)  # fmt: skip
+)
 
 UTILIZATION = Metric(
-    "gpu_utilization_ratio", "gauge",
+    "gpu_utilization_ratio",
+    "gauge",
     "Share of the driver's last sample period in which a kernel ran (0 to 1); not how much of the GPU it used.",
-    GPU_LABELS, "nvmlDeviceGetUtilizationRates",
-)  # fmt: skip
+    GPU_LABELS,
+    "nvmlDeviceGetUtilizationRates",
+)
 MEMORY_UTILIZATION = Metric(
-    "gpu_memory_utilization_ratio", "gauge",
+    "gpu_memory_utilization_ratio",
+    "gauge",
     "Share of the driver's last sample period in which device memory was read or written (0 to 1).",
-    GPU_LABELS, "nvmlDeviceGetUtilizationRates",
-)  # fmt: skip
+    GPU_LABELS,
+    "nvmlDeviceGetUtilizationRates",
+)
 
 TEMPERATURE = Metric(
-    "gpu_temperature_celsius", "gauge", "Temperature of the GPU die.", GPU_LABELS,
+    "gpu_temperature_celsius",
+    "gauge",
+    "Temperature of the GPU die.",
+    GPU_LABELS,
     "nvmlDeviceGetTemperatureV, formerly nvmlDeviceGetTemperature",
-)  # fmt: skip
+)
 MEMORY_TEMPERATURE = Metric(
-    "gpu_memory_temperature_celsius", "gauge", "Temperature of the device memory.", GPU_LABELS,
+    "gpu_memory_temperature_celsius",
+    "gauge",
+    "Temperature of the device memory.",
+    GPU_LABELS,
     "nvmlDeviceGetFieldValues NVML_FI_DEV_MEMORY_TEMP",
-)  # fmt: skip
+)
 TEMPERATURE_MARGIN = Metric(
-    "gpu_temperature_margin_celsius", "gauge",
-    "Degrees left before the hardware slows the GPU down; 0 or below means that it does.", GPU_LABELS,
+    "gpu_temperature_margin_celsius",
+    "gauge",
+    "Degrees left before the hardware slows the GPU down; 0 or below means that it does.",
+    GPU_LABELS,
     "nvmlDeviceGetMarginTemperature, else slowdown threshold less temperature",
-)  # fmt: skip
+)
 SLOWDOWN_TEMPERATURE = Metric(
-    "gpu_slowdown_temperature_celsius", "gauge", "Temperature at which the hardware slows the GPU down.",
-    GPU_LABELS, "nvmlDeviceGetTemperatureThreshold NVML_TEMPERATURE_THRESHOLD_SLOWDOWN",
-)  # fmt: skip
+    "gpu_slowdown_temperature_celsius",
+    "gauge",
+    "Temperature at which the hardware slows the GPU down.",
+    GPU_LABELS,
+    "nvmlDeviceGetTemperatureThreshold NVML_TEMPERATURE_THRESHOLD_SLOWDOWN",
+)
 SHUTDOWN_TEMPERATURE = Metric(
-    "gpu_shutdown_temperature_celsius", "gauge", "Temperature at which the hardware turns the GPU off.",
-    GPU_LABELS, "nvmlDeviceGetTemperatureThreshold NVML_TEMPERATURE_THRESHOLD_SHUTDOWN",
-)  # fmt: skip
+    "gpu_shutdown_temperature_celsius",
+    "gauge",
+    "Temperature at which the hardware turns the GPU off.",
+    GPU_LABELS,
+    "nvmlDeviceGetTemperatureThreshold NVML_TEMPERATURE_THRESHOLD_SHUTDOWN",
+)
 
 POWER = Metric(
-    "gpu_power_watts", "gauge", "Power that the board draws now.", GPU_LABELS,
+    "gpu_power_watts",
+    "gauge",
+    "Power that the board draws now.",
+    GPU_LABELS,
     "nvmlDeviceGetFieldValues NVML_FI_DEV_POWER_INSTANT, else nvmlDeviceGetPowerUsage",
-)  # fmt: skip
+)
 POWER_LIMIT = Metric(
-    "gpu_power_limit_watts", "gauge", "Power limit that is enforced now.", GPU_LABELS,
+    "gpu_power_limit_watts",
+    "gauge",
+    "Power limit that is enforced now.",
+    GPU_LABELS,
     "nvmlDeviceGetEnforcedPowerLimit",
-)  # fmt: skip
+)
 ENERGY = Metric(
-    "gpu_energy_joules_total", "counter", "Energy drawn since the driver was loaded.", GPU_LABELS,
+    "gpu_energy_joules_total",
+    "counter",
+    "Energy drawn since the driver was loaded.",
+    GPU_LABELS,
     "nvmlDeviceGetTotalEnergyConsumption",
-)  # fmt: skip
+)
 
 COLLECTION_TIMESTAMP = Metric(
-    "gpu_scrape_collection_timestamp_seconds", "gauge",
+    "gpu_scrape_collection_timestamp_seconds",
+    "gauge",
     "When the readings on this page were taken, in seconds since the epoch; absent before the first.",
-)  # fmt: skip
+)
 COLLECTION_DURATION = Metric(
-    "gpu_scrape_collection_duration_seconds", "gauge", "How long the last collection took.",
-)  # fmt: skip
+    "gpu_scrape_collection_duration_seconds",
+    "gauge",
+    "How long the last collection took.",
+)
 COLLECTOR_SUCCESS = Metric(
-    "gpu_scrape_collector_success", "gauge", "Whether the collector worked in the last collection (1) or not (0).",
+    "gpu_scrape_collector_success",
+    "gauge",
+    "Whether the collector worked in the last collection (1) or not (0).",
     (COLLECTOR,),
-)  # fmt: skip
+)
 DRIVER_UP = Metric(
-    "gpu_scrape_driver_up", "gauge", "Whether the NVIDIA driver answered the last collection (1) or not (0).",
-)  # fmt: skip
+    "gpu_scrape_driver_up",
+    "gauge",
+    "Whether the NVIDIA driver answered the last collection (1) or not (0).",
+)
 
 METRICS = (
-    UP, INFO,
-    MEMORY_TOTAL, MEMORY_USED, MEMORY_FREE, MEMORY_RESERVED,
-    UTILIZATION, MEMORY_UTILIZATION,
-    TEMPERATURE, MEMORY_TEMPERATURE, TEMPERATURE_MARGIN, SLOWDOWN_TEMPERATURE, SHUTDOWN_TEMPERATURE,
-    POWER, POWER_LIMIT, ENERGY,
-    COLLECTION_TIMESTAMP, COLLECTION_DURATION, COLLECTOR_SUCCESS, DRIVER_UP,
-)  # fmt: skip
+    UP,
+    INFO,
+    MEMORY_TOTAL,
+    MEMORY_USED,
+    MEMORY_FREE,
+    MEMORY_RESERVED,
+    UTILIZATION,
+    MEMORY_UTILIZATION,
+    TEMPERATURE,
+    MEMORY_TEMPERATURE,
+    TEMPERATURE_MARGIN,
+    SLOWDOWN_TEMPERATURE,
+    SHUTDOWN_TEMPERATURE,
+    POWER,
+    POWER_LIMIT,
+    ENERGY,
+    COLLECTION_TIMESTAMP,
+    COLLECTION_DURATION,
+    COLLECTOR_SUCCESS,
+    DRIVER_UP,
+)

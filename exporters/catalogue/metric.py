@@ -12,8 +12,23 @@ from typing import Literal
 MetricType = Literal["gauge", "counter", "histogram", "info"]
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
-_NOT_BASE_UNITS = ("_ms", "_us", "_ns", "_mib", "_kib", "_gib", "_mb", "_gb", "_percent", "_percentage", "_mhz",
-                   "_milliwatts", "_millijoules", "_minutes", "_hours")  # fmt: skip
+_NOT_BASE_UNITS = (
+    "_ms",
+    "_us",
+    "_ns",
+    "_mib",
+    "_kib",
+    "_gib",
+    "_mb",
+    "_gb",
+    "_percent",
+    "_percentage",
+    "_mhz",
+    "_milliwatts",
+    "_millijoules",
+    "_minutes",
+    "_hours",
+)
 _MATCHERS = {"eq": "=", "ne": "!=", "re": "=~", "nre": "!~"}
 
 
