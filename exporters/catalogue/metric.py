@@ -6,8 +6,11 @@ YAML exists. Standard library only.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
+
+from exporters.catalogue.labels import ENGINE, INSTANCE, JOB, TARGET_LABELS
 
 MetricType = Literal["gauge", "counter", "histogram", "info"]
 
@@ -29,7 +32,25 @@ _NOT_BASE_UNITS = (
     "_minutes",
     "_hours",
 )
+TARGET_SIDE = (*TARGET_LABELS, JOB, INSTANCE, ENGINE)
+"""Labels that a scrape adds to whatever an exporter attaches."""
 _MATCHERS = {"eq": "=", "ne": "!=", "re": "=~", "nre": "!~"}
+
+
+def selectors(name: str, known: tuple[str, ...], matchers: Mapping[str, str]) -> tuple[str, ...]:
+    """PromQL matchers from keywords: `label="x"`, `label__ne`, `label__re`, `label__nre`.
+
+    Raises:
+        ValueError: If a label is not among the known ones of the series called name.
+    """
+    found = []
+    for key, value in matchers.items():
+        label, _, operator = key.partition("__")
+        if label not in known:
+            raise ValueError(f"{name!r} has no label {label!r}; it has {known}")
+        quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+        found.append(f'{label}{_MATCHERS[operator or "eq"]}"{quoted}"')
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +102,9 @@ class Metric:
         return self.name + (f"{{{', '.join(self.selectors)}}}" if self.selectors else "")
 
     def where(self, **matchers: str) -> "Metric":
-        """This metric with label matchers: `label="x"`, or `label__ne`, `label__re`, `label__nre`.
-
-        Raises:
-            ValueError: If the metric does not carry a label so named.
-        """
-        selectors = []
-        for key, value in matchers.items():
-            label, _, operator = key.partition("__")
-            if label not in self.labels:
-                raise ValueError(f"metric {self.name!r} has no label {label!r}; it has {self.labels}")
-            quoted = value.replace("\\", "\\\\").replace('"', '\\"')
-            selectors.append(f'{label}{_MATCHERS[operator or "eq"]}"{quoted}"')
-        return replace(self, selectors=self.selectors + tuple(selectors))
+        """This metric with label matchers, as `selectors` takes them, on its own or the target's labels."""
+        known = (*self.labels, *TARGET_SIDE)
+        return replace(self, selectors=self.selectors + selectors(self.name, known, matchers))
 
     def over(self, window: str) -> str:
         """This metric as a range vector: `metric{...}[window]`."""

@@ -1,0 +1,113 @@
+"""The types that every rule is made of: Alert, Recording, Group, and Mute for the inhibition graph.
+
+An alert declares its times at the real clock; a `Timing` turns them into what is written. Knows nothing
+of Alertmanager: routes and inhibit rules are derived from the same objects in alertmanager/.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from alerts.timing import DELIVERY_SECONDS, NOTIFIER_SECONDS, Timing
+
+Severity = Literal["page", "ticket", "none"]
+"""page: a person now; ticket: a person in office hours; none: never delivered to people."""
+Class = Literal["root", "symptom", "meta", "inhibitor"]
+"""root: a broken part; symptom: what users feel; meta: the alerting itself; inhibitor: a hidden twin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mute:
+    """An edge of the inhibition graph: the alert that carries it mutes `alert` where `equal` labels agree."""
+
+    alert: str
+    equal: tuple[str, ...]
+    """Non-empty; a label of it that is missing on either side means no muting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert: when it fires, who must act, and every word that the reader gets.
+
+    Raises:
+        ValueError: Where a text is missing, a name is not CamelCase, or a page lacks what every page needs.
+    """
+
+    name: str
+    expr: str
+    severity: Severity
+    cls: Class
+    component: str
+    """The kind of thing that is broken: engine, gpu, service, telemetry."""
+    summary: str
+    """The title: what is wrong with what, in the reader's words; no value that changes between evaluations."""
+    impact: str
+    """Who is hurt, in users' terms."""
+    action: str
+    """What to do first."""
+    description: str
+    value: str = ""
+    """The measured value with its unit, as a Prometheus template; empty where there is none."""
+    threshold: str = ""
+    """What it is compared with, in the same unit."""
+    board: str = ""
+    """Path and query of the dashboard below Grafana's URL, as a Prometheus template."""
+    pending: float = 0
+    """`for`, in seconds at the real clock."""
+    keep_firing: float = 0
+    """keep_firing_for, in seconds at the real clock: how long good readings must last before it resolves."""
+    hard: bool = False
+    """True where the bound must stay within 60 s."""
+    delay: float = 0
+    """Seconds at this clock from the fault to a changed sample: collection interval, probe, timeout."""
+    window: float = 0
+    """Seconds at this clock until the expression's look-back window is full of the fault."""
+    mutes: tuple[Mute, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse an alert that could not be acted upon."""
+        if not re.fullmatch(r"([A-Z][a-z0-9]+)+", self.name):
+            raise ValueError(f"alert {self.name!r}: not CamelCase")
+        for text in ("summary", "impact", "action", "description"):
+            if not getattr(self, text).strip() and self.cls != "inhibitor":
+                raise ValueError(f"alert {self.name}: no {text}")
+        if self.severity == "page" and not self.board:
+            raise ValueError(f"alert {self.name}: a page needs a board to look at")
+        if any(not mute.equal for mute in self.mutes):
+            raise ValueError(f"alert {self.name}: a mute without labels would mute the world")
+
+    def bound(self, timing: Timing) -> float:
+        """Longest time from fault to message, in seconds on this clock (reference: alerting, 2.1).
+
+        Collection and probe, one scrape, the window, one evaluation, `for` rounded up to evaluations,
+        notifier, the group wait of its class, delivery.
+        """
+        evaluation = timing.evaluation_interval
+        pending = -(-timing.pending(self.pending) // evaluation) * evaluation
+        wait = timing.symptom_group_wait if self.cls == "symptom" else timing.root_group_wait
+        detect = self.delay + timing.scrape_interval + self.window + evaluation
+        return detect + pending + NOTIFIER_SECONDS + wait + DELIVERY_SECONDS
+
+    def drain(self, timing: Timing) -> float:
+        """Longest time from repair to the end of this alert, in seconds on this clock."""
+        hold = timing.window(self.keep_firing) if self.keep_firing else 0
+        return self.delay + timing.scrape_interval + self.window + hold + timing.evaluation_interval
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One recording rule."""
+
+    record: str
+    expr: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rules that are evaluated together, in order, at the evaluation interval: recordings, then alerts."""
+
+    name: str
+    recordings: tuple[Recording, ...]
+    alerts: tuple[Alert, ...]
