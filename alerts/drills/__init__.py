@@ -1,0 +1,1 @@
+"""Faults that prove the alerts: each breaks a running stack and knows the one page that must follow."""
