@@ -63,6 +63,8 @@ class Alert:
     """Seconds at this clock from the fault to a changed sample: collection interval, probe, timeout."""
     window: float = 0
     """Seconds at this clock until the expression's look-back window is full of the fault."""
+    hops: int = 1
+    """Evaluations from a sample to a firing alert: 1, and one more for each recording in another group."""
     mutes: tuple[Mute, ...] = ()
 
     def __post_init__(self) -> None:
@@ -80,19 +82,19 @@ class Alert:
     def bound(self, timing: Timing) -> float:
         """Longest time from fault to message, in seconds on this clock (reference: alerting, 2.1).
 
-        Collection and probe, one scrape, the window, one evaluation, `for` rounded up to evaluations,
+        Collection and probe, one scrape, the window, the evaluations, `for` rounded up to evaluations,
         notifier, the group wait of its class, delivery.
         """
         evaluation = timing.evaluation_interval
         pending = -(-timing.pending(self.pending) // evaluation) * evaluation
         wait = timing.symptom_group_wait if self.cls == "symptom" else timing.root_group_wait
-        detect = self.delay + timing.scrape_interval + self.window + evaluation
+        detect = self.delay + timing.scrape_interval + self.window + evaluation * self.hops
         return detect + pending + NOTIFIER_SECONDS + wait + DELIVERY_SECONDS
 
     def drain(self, timing: Timing) -> float:
         """Longest time from repair to the end of this alert, in seconds on this clock."""
         hold = timing.window(self.keep_firing) if self.keep_firing else 0
-        return self.delay + timing.scrape_interval + self.window + hold + timing.evaluation_interval
+        return self.delay + timing.scrape_interval + self.window + hold + timing.evaluation_interval * self.hops
 
 
 @dataclass(frozen=True, slots=True)

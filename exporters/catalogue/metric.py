@@ -111,6 +111,16 @@ class Metric:
         return f"{self}[{window}]"
 
     @property
+    def bucket(self) -> str:
+        """Name of the bucket series of a histogram."""
+        return f"{self.name}_bucket"
+
+    @property
+    def count(self) -> str:
+        """Name of the count series of a histogram."""
+        return f"{self.name}_count"
+
+    @property
     def family(self) -> str:
         """The name that prometheus-client wants, which adds `_total` and `_info` by itself."""
         return self.name.removesuffix("_total").removesuffix("_info")
@@ -119,5 +129,5 @@ class Metric:
     def exposed(self) -> tuple[str, ...]:
         """Every sample name that a scrape can show for this family."""
         if self.type == "histogram":
-            return tuple(f"{self.name}{suffix}" for suffix in ("_bucket", "_count", "_sum"))
+            return (self.bucket, self.count, f"{self.name}_sum")
         return (self.name,)

@@ -1,0 +1,51 @@
+"""`python -m alerts`: write the Prometheus rules."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from alerts.generate import render
+from alerts.links import Links
+from alerts.output import write
+from alerts.rules import catalogue
+from alerts.timing import DEFAULT_FILE, Timing, load
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Render, write, print what changed and the bound of each alert."""
+    parser = argparse.ArgumentParser(prog="python -m alerts", description="Write the Prometheus rules.")
+    parser.add_argument("--timing", type=Path, default=DEFAULT_FILE, help="clock to generate for (%(default)s)")
+    parser.add_argument(
+        "--output", type=Path, default=Path(__file__).with_name("generated"), help="folder to write to (%(default)s)"
+    )
+    parser.add_argument("--bounds", action="store_true", help="print each alert's longest time from fault to message")
+    options = parser.parse_args(arguments)
+    try:
+        timing = load(options.timing)
+    except (OSError, ValueError) as error:
+        print(f"python -m alerts: {error}", file=sys.stderr)
+        return 2
+    changed = write(render(timing, Links(**_links_from_environment())), options.output)
+    print(f"{options.output}: {', '.join(changed) if changed else 'nothing changed'}")
+    if options.bounds:
+        _print_bounds(timing)
+    return 0
+
+
+def _links_from_environment() -> dict[str, str]:
+    """RUNBOOK_URL, GRAFANA_URL and ALERTMANAGER_UI_URL, where they are set."""
+    return {name.lower(): os.environ[name] for name in _LINK_VARIABLES if name in os.environ}
+
+
+_LINK_VARIABLES = ("RUNBOOK_URL", "GRAFANA_URL", "ALERTMANAGER_UI_URL")
+
+
+def _print_bounds(timing: Timing) -> None:
+    for alert in catalogue(timing).values():
+        if alert.severity != "none":
+            print(f"{alert.name:24} {alert.severity:7} {alert.bound(timing):5.0f} s{'  hard' if alert.hard else ''}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

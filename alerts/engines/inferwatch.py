@@ -1,0 +1,42 @@
+"""The reference service (python -m inference): its own metrics as canonical signals."""
+
+from alerts import signals
+from alerts.engines.adapter import Adapter, record
+from alerts.rules.rule import Recording
+from alerts.timing import Timing, duration
+from exporters.catalogue import llm
+from exporters.catalogue.metric import Metric
+
+KIND = "inferwatch"
+_PER_SERVICE = "cluster, namespace, service, engine, model, le"
+
+
+def _with_model(expr: str) -> str:
+    """GenAI metrics call the model gen_ai_request_model; canonical signals call it model."""
+    return f'label_replace({expr}, "model", "$1", "gen_ai_request_model", "(.*)")'
+
+
+def _buckets(metric: Metric) -> str:
+    rate = _with_model(f'rate({metric.bucket}{{engine="{KIND}"}}[1m])')
+    return f"sum by ({_PER_SERVICE}) ({rate})"
+
+
+def _recordings(timing: Timing) -> tuple[Recording, ...]:
+    progress = duration(timing.window(15))
+    requests = _with_model(f'rate({llm.REQUEST_DURATION.count}{{engine="{KIND}"}}[1m])')
+    without = "gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, error_type"
+    return (
+        record(signals.RUNNING, str(llm.RUNNING.where(engine=KIND))),
+        record(signals.WAITING, str(llm.WAITING.where(engine=KIND))),
+        record(signals.MODEL_LOADED, str(llm.MODEL_LOADED.where(engine=KIND))),
+        record(signals.PROGRESS, f"rate({llm.ENGINE_STEPS.where(engine=KIND).over(progress)})"),
+        record(signals.PROMPT_TOKENS, f"rate({llm.PROMPT_TOKENS.where(engine=KIND).over('1m')})"),
+        record(signals.GENERATED_TOKENS, f"rate({llm.GENERATED_TOKENS.where(engine=KIND).over('1m')})"),
+        record(signals.REQUESTS, f"sum without ({without}) ({requests})"),
+        record(signals.REQUEST_ERRORS, f"rate({llm.REQUEST_ERRORS.where(engine=KIND).over('1m')})"),
+        record(signals.TIME_TO_FIRST_TOKEN, _buckets(llm.TIME_TO_FIRST_TOKEN)),
+        record(signals.TIME_PER_OUTPUT_TOKEN, _buckets(llm.TIME_PER_OUTPUT_TOKEN)),
+    )
+
+
+ADAPTER = Adapter(KIND, _recordings)

@@ -1,0 +1,63 @@
+"""Inhibitor twins: the hidden alert that stands for a root while it mutes its symptoms.
+
+A twin exists from the moment its root is pending (so that a symptom is muted before it is sent) until the
+tail after its root has resolved (so that a symptom that clears later does not page then). It mutes by
+being the source of an inhibit rule; it is routed to nobody. Only firing leaves a tail: a blip that was
+never more than pending stops muting at once.
+"""
+
+from collections.abc import Mapping
+
+from alerts.rules.rule import Alert, Mute
+from alerts.timing import Timing, duration
+
+
+def twin_name(root: Alert, mute: Mute) -> str:
+    """Name of the twin of a root on the scope of a mute: `EngineDownMutesService`."""
+    return f"{root.name}Mutes{mute.equal[-1].capitalize()}"
+
+
+def twins(root: Alert, timing: Timing, catalogue: Mapping[str, Alert]) -> tuple[Alert, ...]:
+    """The twins of one root, one per scope; they belong in the root's group, after it.
+
+    Raises:
+        KeyError: If the root mutes an alert that is not in the catalogue.
+    """
+    scopes: dict[str, list[Mute]] = {}
+    for mute in root.mutes:
+        scopes.setdefault(twin_name(root, mute), []).append(mute)
+    return tuple(_twin(name, root, mutes, timing, catalogue) for name, mutes in scopes.items())
+
+
+def _twin(name: str, root: Alert, mutes: list[Mute], timing: Timing, catalogue: Mapping[str, Alert]) -> Alert:
+    scope = ", ".join(mutes[0].equal)
+    tail = duration(tail_seconds([catalogue[mute.alert] for mute in mutes], timing))
+    state = f'ALERTS{{alertname="{root.name}"}}'
+    fired = f'ALERTS{{alertname="{root.name}", alertstate="firing"}}'
+    return Alert(
+        name=name,
+        expr=f"max by ({scope}) ({state})\nor\nmax by ({scope}) (max_over_time({fired}[{tail}]))",
+        severity="none",
+        cls="inhibitor",
+        component=root.component,
+        summary="",
+        impact="",
+        action="",
+        description="",
+    )
+
+
+def tail_seconds(muted: list[Alert], timing: Timing) -> float:
+    """How long a twin must outlive its root, in seconds on this clock: until the slowest symptom has cleared."""
+    return max(symptom.drain(timing) for symptom in muted)
+
+
+def lead_seconds(root: Alert, symptom: Alert, timing: Timing) -> float:
+    """How long before a symptom's first message its root is at least pending, in seconds; negative is a leak.
+
+    Worst case of the root (its slowest detection, and Prometheus' next send) against the best case of the
+    symptom (detected at once, for, group wait).
+    """
+    root_pending = root.delay + timing.scrape_interval + root.window + timing.evaluation_interval * root.hops
+    symptom_sent = timing.pending(symptom.pending) + timing.symptom_group_wait
+    return symptom_sent - root_pending
