@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from alerts.generate import render
-from alerts.links import Links
+from alerts.links import from_environment
 from alerts.output import write
 from alerts.rules import catalogue
 from alerts.timing import DEFAULT_FILE, Timing, load
@@ -23,22 +23,15 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         timing = load(options.timing)
+        links = from_environment(os.environ)
     except (OSError, ValueError) as error:
         print(f"python -m alerts: {error}", file=sys.stderr)
         return 2
-    changed = write(render(timing, Links(**_links_from_environment())), options.output)
+    changed = write(render(timing, links), options.output)
     print(f"{options.output}: {', '.join(changed) if changed else 'nothing changed'}")
     if options.bounds:
         _print_bounds(timing)
     return 0
-
-
-def _links_from_environment() -> dict[str, str]:
-    """RUNBOOK_URL, GRAFANA_URL and ALERTMANAGER_UI_URL, where they are set."""
-    return {name.lower(): os.environ[name] for name in _LINK_VARIABLES if name in os.environ}
-
-
-_LINK_VARIABLES = ("RUNBOOK_URL", "GRAFANA_URL", "ALERTMANAGER_UI_URL")
 
 
 def _print_bounds(timing: Timing) -> None:

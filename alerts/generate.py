@@ -32,7 +32,7 @@ def render(timing: Timing, links: Links) -> dict[str, str]:
 
 
 def _dump(document: dict[str, Any]) -> str:
-    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True)
 
 
 def _group(group: Group, timing: Timing, links: Links) -> dict[str, Any]:

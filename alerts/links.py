@@ -1,5 +1,6 @@
 """Base URLs that alerts and messages link to; an empty base leaves the link out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -18,3 +19,9 @@ class Links:
         for url in (self.runbook_url, self.grafana_url, self.alertmanager_ui_url):
             if url and not url.startswith(("http://", "https://")):
                 raise ValueError(f"not an http(s) URL: {url!r}")
+
+
+def from_environment(environment: Mapping[str, str]) -> Links:
+    """The links with RUNBOOK_URL, GRAFANA_URL and ALERTMANAGER_UI_URL in place of the defaults, where set."""
+    names = ("runbook_url", "grafana_url", "alertmanager_ui_url")
+    return Links(**{name: environment[name.upper()].rstrip("/") for name in names if name.upper() in environment})
