@@ -1,0 +1,182 @@
+"""Run one drill against a running stack and judge what was heard.
+
+Break, wait for the page in every channel, go on watching for as long as a muted symptom could still slip
+through, mend, wait for the resolve, and until nothing is left that could send. The verdict comes from what
+the channels received, never from Prometheus' own opinion.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import httpx
+
+from alerts.drills.drill import Drill
+from alerts.drills.inbox import Message, messages
+from alerts.drills.stack import Stack
+from alerts.rules import catalogue
+from alerts.timing import DELIVERY_SECONDS, NOTIFIER_SECONDS
+
+TOLERANCE_SECONDS = 5
+"""A drill's deadline is its alert's bound and this (design, section 5)."""
+_POLL_SECONDS = 0.25
+
+Say = Callable[[str], None]
+
+
+class DrillRefused(Exception):  # noqa: N818 - it is a refusal, not a fault
+    """The stack is in no state to be drilled; the message says what to do."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What a drill measured, in seconds, and what was wrong."""
+
+    drill: str
+    deadline: float
+    """Longest time allowed from the fault to the message."""
+    resolve_deadline: float
+    """Longest time allowed from mending to the resolved message."""
+    paged: dict[str, float] = field(default_factory=dict)
+    """Channel to seconds from the fault to the message."""
+    resolved: dict[str, float] = field(default_factory=dict)
+    """Channel to seconds from mending to the resolved message."""
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the drill proved its alert."""
+        return not self.problems
+
+
+def run(drill: Drill, stack: Stack, say: Say, *, real_channels: bool = False) -> Report:
+    """Run a drill; the fault is mended whatever happens, Ctrl-C included.
+
+    Raises:
+        DrillRefused: Before anything is broken, if an alert is active already, the inbox or Prometheus does
+            not answer, or messages would reach people and real_channels is not set.
+        httpx.HTTPError: If the fault could not be injected.
+    """
+    if not stack.receivers_are_inbox and not real_channels:
+        raise DrillRefused("messages of this stack reach people; say --real-channels if that is meant")
+    return _Run(drill, stack, say).run()
+
+
+class _Run:
+    """One run: its clock, what was there before, and the report in the making."""
+
+    def __init__(self, drill: Drill, stack: Stack, say: Say) -> None:
+        timing = stack.timing
+        self.drill, self.stack, self.say = drill, stack, say
+        self.known = catalogue(timing)
+        alert = self.known[drill.alert]
+        extra = drill.extra_bound(timing)
+        resolve = alert.drain(timing) + timing.group_interval + NOTIFIER_SECONDS + DELIVERY_SECONDS
+        self.report = Report(
+            drill.name,
+            deadline=alert.bound(timing) + extra + TOLERANCE_SECONDS,
+            resolve_deadline=resolve + extra + TOLERANCE_SECONDS,
+        )
+        # As long as a muted symptom would have needed to reach a channel.
+        self.watch = max((self.known[mute.alert].bound(timing) for mute in alert.mutes), default=0.0)
+        self.before: frozenset[str] = frozenset()
+        self.broken_at = self.mended_at = 0.0
+
+    def run(self) -> Report:
+        self._preflight()
+        self.broken_at = time.time()
+        try:
+            self.say(f"breaking: {self.drill.story}")
+            self.drill.inject(self.stack)
+            self.report.paged = self._await("firing", self.broken_at, self.report.deadline)
+            self._linger(self.broken_at + self.watch)
+        finally:
+            self.mended_at = time.time()
+            self.drill.mend(self.stack)
+            self.say("mended")
+        self.report.resolved = self._await("resolved", self.mended_at, self.report.resolve_deadline)
+        self._settle()
+        self._judge()
+        return self.report
+
+    def _preflight(self) -> None:
+        try:
+            active = self._active()
+            self.before = frozenset(message.id for message in messages(self.stack.url("inbox")))
+        except httpx.HTTPError as error:
+            raise DrillRefused(f"the stack does not answer ({error}); is it up? see `inferwatch status`") from error
+        if active:
+            raise DrillRefused(f"already active: {', '.join(sorted(active))}; a drill needs a quiet stack")
+
+    def _await(self, status: str, since: float, deadline: float) -> dict[str, float]:
+        """Seconds until each channel had its message; channels that stay silent are missing."""
+        self.say(f"waiting up to {deadline:.0f} s for {self.drill.alert} {status} in {', '.join(self.drill.channels)}")
+        heard: dict[str, float] = {}
+        while len(heard) < len(self.drill.channels) and time.time() < since + deadline:
+            for message in self._new():
+                if self._expected(message, status) and message.channel not in heard:
+                    heard[message.channel] = message.received_at - since
+                    self.say(f"{message.channel}: {message.title}  ({heard[message.channel]:.1f} s)")
+            time.sleep(_POLL_SECONDS)
+        return heard
+
+    def _linger(self, until: float) -> None:
+        if (seconds := until - time.time()) > 0:
+            self.say(f"watching {seconds:.0f} s more for anything that should be muted")
+            time.sleep(seconds)
+
+    def _settle(self) -> None:
+        """Wait until no alert is left that could send, and what was on its way has arrived."""
+        timing = self.stack.timing
+        give_up = time.time() + self.report.resolve_deadline
+        while time.time() < give_up:
+            try:
+                if not self._active():
+                    break
+            except httpx.HTTPError:
+                pass  # Prometheus is itself the part that comes back
+            time.sleep(_POLL_SECONDS)
+        time.sleep(2 * timing.evaluation_interval + NOTIFIER_SECONDS + DELIVERY_SECONDS)
+
+    def _active(self) -> set[str]:
+        """Names of alerts, pending or firing, that can reach a person."""
+        answer = httpx.get(f"{self.stack.url('prometheus')}/api/v1/alerts", timeout=5)
+        answer.raise_for_status()
+        alerts = answer.json()["data"]["alerts"]
+        return {alert["labels"]["alertname"] for alert in alerts if alert["labels"].get("severity") != "none"}
+
+    def _new(self) -> list[Message]:
+        try:
+            found = messages(self.stack.url("inbox"))
+        except httpx.HTTPError:
+            return []  # asked again at the next poll; the deadline bounds it
+        return [message for message in found if message.id not in self.before]
+
+    def _expected(self, message: Message, status: str) -> bool:
+        return (
+            message.status == status
+            and message.channel in self.drill.channels
+            and message.alerts(self.known) == {self.drill.alert}
+        )
+
+    def _judge(self) -> None:
+        heard = self._new()
+        problems = self.report.problems
+        for status, times, limit in (
+            ("firing", self.report.paged, self.report.deadline),
+            ("resolved", self.report.resolved, self.report.resolve_deadline),
+        ):
+            for channel in self.drill.channels:
+                count = sum(m.channel == channel for m in heard if self._expected(m, status))
+                if count != 1:
+                    problems.append(f"{channel}: {count} {status} messages of {self.drill.alert}, not 1")
+                elif times.get(channel, limit + 1) > limit:
+                    problems.append(f"{channel}: the {status} message came later than {limit:.0f} s")
+        for message in heard:
+            problems += self._wrong(message)
+
+    def _wrong(self, message: Message) -> list[str]:
+        if not (self._expected(message, "firing") or self._expected(message, "resolved")):
+            return [f"{message.channel}: an unexpected message: {message.title!r}"]
+        missing = [word for word in self.drill.subject(self.stack) if word not in message.words]
+        return [f"{message.channel}: {message.title!r} does not name {word!r}" for word in missing]
