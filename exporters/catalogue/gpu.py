@@ -19,7 +19,7 @@ INFO = Metric(
     "info",
     "What this GPU is; always 1.",
     (*GPU_LABELS, "name", "driver_version", "cuda_version", "vbios_version", "pci_bus_id"),
-    "nvmlDeviceGetName, nvmlSystemGetDriverVersion, nvmlSystemGetCudaDriverVersion_v2, "
+    "nvmlDeviceGetName, nvmlSystemGetDriverVersion, nvmlSystemGetCudaDriverVersion, "
     "nvmlDeviceGetVbiosVersion, nvmlDeviceGetPciInfo",
 )
 
@@ -86,21 +86,22 @@ TEMPERATURE_MARGIN = Metric(
     "gauge",
     "Degrees left before the hardware slows the GPU down; 0 or below means that it does.",
     GPU_LABELS,
-    "nvmlDeviceGetMarginTemperature, else slowdown threshold less temperature",
+    "nvmlDeviceGetMarginTemperature less NVML_FI_DEV_TEMPERATURE_SLOWDOWN_TLIMIT, "
+    "else slowdown threshold less temperature",
 )
 SLOWDOWN_TEMPERATURE = Metric(
     "gpu_slowdown_temperature_celsius",
     "gauge",
     "Temperature at which the hardware slows the GPU down.",
     GPU_LABELS,
-    "nvmlDeviceGetTemperatureThreshold NVML_TEMPERATURE_THRESHOLD_SLOWDOWN",
+    "nvmlDeviceGetTemperatureThreshold, else from nvmlDeviceGetMarginTemperature and the T.Limit offset",
 )
 SHUTDOWN_TEMPERATURE = Metric(
     "gpu_shutdown_temperature_celsius",
     "gauge",
     "Temperature at which the hardware turns the GPU off.",
     GPU_LABELS,
-    "nvmlDeviceGetTemperatureThreshold NVML_TEMPERATURE_THRESHOLD_SHUTDOWN",
+    "nvmlDeviceGetTemperatureThreshold, else from nvmlDeviceGetMarginTemperature and the T.Limit offset",
 )
 
 POWER = Metric(
@@ -141,6 +142,12 @@ COLLECTOR_SUCCESS = Metric(
     "Whether the collector worked in the last collection (1) or not (0).",
     (COLLECTOR,),
 )
+SOURCE_INFO = Metric(
+    "gpu_scrape_source_info",
+    "info",
+    "Where the readings come from: nvml is real hardware, simulated is made up; always 1.",
+    ("source",),
+)
 DRIVER_UP = Metric(
     "gpu_scrape_driver_up",
     "gauge",
@@ -168,4 +175,5 @@ METRICS = (
     COLLECTION_DURATION,
     COLLECTOR_SUCCESS,
     DRIVER_UP,
+    SOURCE_INFO,
 )

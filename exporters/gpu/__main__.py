@@ -1,0 +1,69 @@
+"""`python -m exporters.gpu`: put the parts together, run until a signal, leave with a clear exit status."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+
+from exporters.gpu.collection import Collector
+from exporters.gpu.devices.nvml import Nvml, library_loads
+from exporters.gpu.devices.simulated import SimulatedLibrary
+from exporters.gpu.scrape import ScrapeLoop
+from exporters.gpu.server import ExporterServer
+from exporters.gpu.settings import Settings, parse
+from exporters.gpu.simulator.load import LoadWatcher
+from exporters.gpu.simulator.machine import SimulatedMachine
+from exporters.gpu.simulator.profiles import PROFILES
+
+LOG = logging.getLogger("exporters.gpu")
+
+
+def main() -> int:
+    """Run the exporter; returns its exit status, which `--help` explains."""
+    settings = parse(sys.argv[1:], os.environ)
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    source = _source(settings)
+    machine = SimulatedMachine(PROFILES[settings.simulated_profile], settings.gpus) if source == "simulated" else None
+    nvml = Nvml(None if machine is None else SimulatedLibrary(machine))
+    loop = ScrapeLoop(source, Collector(nvml), settings.collection_interval, stop)
+    try:
+        server = ExporterServer(settings.listen_address, loop, source, machine)
+    except OSError as error:
+        where = f"{settings.listen_address.host}:{settings.listen_address.port}"
+        print(f"gpu exporter: cannot listen on {where}: {error.strerror}; set --listen-address", file=sys.stderr)
+        return 2
+    watcher = None if machine is None else LoadWatcher(settings.simulated_load_url, machine.set_load)
+    return _serve(server, loop, watcher, stop)
+
+
+def _source(settings: Settings) -> str:
+    if settings.source != "auto":
+        return settings.source
+    if library_loads():
+        return "nvml"
+    LOG.warning("no NVIDIA driver library here: GPUs are simulated; --source nvml waits for a driver instead")
+    return "simulated"
+
+
+def _serve(server: ExporterServer, loop: ScrapeLoop, watcher: LoadWatcher | None, stop: threading.Event) -> int:
+    if watcher is not None:
+        watcher.start()
+    loop.start()
+    threading.Thread(target=server.serve_forever, name="serve", daemon=True).start()
+    LOG.info("serving %s GPUs on %s/metrics", server.source, server.url)
+    stop.wait()
+    # A process that collects no more is of use to nobody: leave, so that it is started again.
+    crashed = not loop.alive()
+    LOG.info("stopping: %s", "the collection loop died" if crashed else "asked to")
+    server.shutdown()
+    server.server_close()
+    loop.stop(timeout_seconds=1)
+    return 1 if crashed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

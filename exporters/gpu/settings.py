@@ -1,0 +1,176 @@
+"""Every setting of the exporter, once: flags, environment names, `--help` and the README table come from here."""
+
+import argparse
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlsplit
+
+from exporters.gpu.simulator.profiles import PROFILES
+
+ENVIRONMENT_PREFIX = "GPU_EXPORTER_"
+_MOST_GPUS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen."""
+
+    host: str
+    port: int
+    """0 takes any free one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One thing that the user can set."""
+
+    flag: str
+    default: str
+    """As the user would write it."""
+    meaning: str
+    parse: Callable[[str], object]
+    """Raises ValueError with what is wrong."""
+
+    @property
+    def field(self) -> str:
+        """Its name in `Settings`."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+    @property
+    def environment(self) -> str:
+        """The environment variable that sets it; a flag wins."""
+        return ENVIRONMENT_PREFIX + self.field.upper()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the user wants."""
+
+    source: Literal["auto", "nvml", "simulated"]
+    gpus: int
+    listen_address: Address
+    collection_interval: float
+    """Seconds."""
+    simulated_load_url: str
+    """Empty for a load of its own."""
+    simulated_profile: str
+    log_level: str
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"{text!r} is none of: {', '.join(choices)}")
+        return text
+
+    return parse
+
+
+def _gpus(text: str) -> int:
+    if not text.isdecimal() or int(text) > _MOST_GPUS:
+        raise ValueError(f"{text!r} is not a number from 0 to {_MOST_GPUS}")
+    return int(text)
+
+
+def _address(text: str) -> Address:
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:
+        raise ValueError(f"{text!r} is not HOST:PORT, such as 127.0.0.1:9836 or [::1]:9836")
+    return Address(host, int(port))
+
+
+def _interval(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0.1 <= seconds <= 3600:
+        raise ValueError(f"{text!r} is not a number of seconds from 0.1 to 3600")
+    return seconds
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if text and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise ValueError(f"{text!r} is not an http(s) address; leave it empty for a load of its own")
+    return text
+
+
+SETTINGS = (
+    Setting(
+        "--source",
+        "auto",
+        "where readings come from: `nvml` (real GPUs), `simulated`, or `auto`: nvml where NVIDIA's driver library "
+        "loads, else simulated",
+        _one_of("auto", "nvml", "simulated"),
+    ),
+    Setting("--gpus", "2", f"number of simulated GPUs, 0 to {_MOST_GPUS}; real ones are counted by the driver", _gpus),
+    Setting(
+        "--listen-address", "127.0.0.1:9836", "HOST:PORT to serve on; port 0 takes any free one and logs it", _address
+    ),
+    Setting("--collection-interval", "5", "seconds from one reading of all GPUs to the next, 0.1 to 3600", _interval),
+    Setting(
+        "--simulated-load-url",
+        "http://127.0.0.1:8000/metrics",
+        "metrics page of the inference service that drives the simulated GPUs; unreachable means idle, "
+        "empty means a load of its own, in five-minute waves",
+        _url,
+    ),
+    Setting(
+        "--simulated-profile",
+        "h200",
+        f"what card the simulated GPUs are: {', '.join(PROFILES)}",
+        _one_of(*PROFILES),
+    ),
+    Setting(
+        "--log-level",
+        "info",
+        "least severe message to log: debug, info, warning or error",
+        _one_of("debug", "info", "warning", "error"),
+    ),
+)
+
+
+def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
+    """What the command line and the environment say; a flag wins over its variable.
+
+    Raises:
+        SystemExit: With 2 where a value is wrong (the message on standard error names it), 0 after `--help`.
+    """
+    parser = _parser()
+    given = vars(parser.parse_args(arguments))
+    values: dict[str, object] = {}
+    for setting in SETTINGS:
+        named = setting.flag if given[setting.field] is not None else setting.environment
+        text = given[setting.field]
+        text = environment.get(setting.environment, setting.default) if text is None else text
+        try:
+            values[setting.field] = setting.parse(text)
+        except ValueError as error:
+            parser.error(f"{named}: {error}")
+    return Settings(**values)  # type: ignore[arg-type]  # each value comes from its setting's own parser
+
+
+def table() -> str:
+    """The settings as a Markdown table."""
+    rows = (f"| `{one.flag}` | `{one.environment}` | `{one.default}` | {one.meaning} |" for one in SETTINGS)
+    return "\n".join(("| Flag | Environment | Default | Meaning |", "|---|---|---|---|", *rows))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m exporters.gpu",
+        description="Serve the readings of this machine's NVIDIA GPUs, or of simulated ones, as Prometheus metrics.",
+        epilog="Exit status: 0 after SIGTERM or SIGINT, 1 after a crash, 2 on a wrong setting or a taken port.",
+        allow_abbrev=False,
+    )
+    for setting in SETTINGS:
+        parser.add_argument(
+            setting.flag,
+            metavar=setting.field.upper().rpartition("_")[2],
+            help=f"{setting.meaning} (default {setting.default}; environment {setting.environment})",
+        )
+    return parser

@@ -1,0 +1,95 @@
+"""The simulated machine: its GPUs, its driver's state and its clock, for several threads.
+
+The only place that holds simulated state. What reads it (the NVML stand-in) and what sets it (the control API,
+the load watcher) hold none, so that a reader can be killed and started again without healing a fault.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal, TypedDict
+
+from exporters.gpu.simulator.gpu import IDLE, STEP_SECONDS, GpuState, Load, Observation, SimulatedGpu
+from exporters.gpu.simulator.profiles import Profile
+
+DriverState = Literal["ok", "not_loaded", "mismatch"]
+
+_LONGEST_CATCH_UP_STEPS = 600
+
+
+class Changes(TypedDict, total=False):
+    """Fields of a GPU to set; None gives a field back to the simulation."""
+
+    temperature_celsius: float | None
+    utilization_ratio: float | None
+    memory_used_bytes: int | None
+    power_watts: float | None
+    state: GpuState | None
+
+
+class SimulatedMachine:
+    """GPUs that share one load, and the driver over them.
+
+    Args:
+        profile: What card they all are.
+        gpu_count: How many; 0 is a machine without GPUs.
+        seed: Same seed, same noise and same uuids.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(
+        self, profile: Profile, gpu_count: int, *, seed: int = 0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.profile = profile
+        self.gpu_count = gpu_count
+        self._clock = clock
+        self._gpus = [SimulatedGpu(profile, index, seed) for index in range(gpu_count)]
+        self._driver: DriverState = "ok"
+        self._load = IDLE
+        self._stepped_at = clock()
+        self._changed = threading.Condition(threading.RLock())
+
+    @property
+    def driver(self) -> DriverState:
+        """What state the driver is in."""
+        return self._driver
+
+    def set_driver(self, state: DriverState) -> None:
+        """Break or mend the driver; releases calls that hang if it is broken."""
+        with self._changed:
+            self._driver = state
+            self._changed.notify_all()
+
+    def set_load(self, load: Load) -> None:
+        """From now on the GPUs do this."""
+        with self._changed:
+            self._catch_up()
+            self._load = load
+
+    def observe(self, index: int) -> Observation:
+        """What this GPU shows now. Raises IndexError where there is none."""
+        with self._changed:
+            self._catch_up()
+            return self._gpus[index].observe()
+
+    def change(self, index: int, changes: Changes) -> None:
+        """Set fields of one GPU, or give them back. Raises IndexError where there is none."""
+        with self._changed:
+            self._catch_up()
+            gpu = self._gpus[index]
+            gpu.override = replace(gpu.override, **changes)
+            self._changed.notify_all()
+
+    def wait_while_hanging(self, index: int) -> None:
+        """Do not return before this GPU's state is another than `hang`, however long that takes."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._gpus[index].override.state != "hang" or self._driver != "ok")
+
+    def _catch_up(self) -> None:
+        steps = int((self._clock() - self._stepped_at) / STEP_SECONDS)
+        self._stepped_at += steps * STEP_SECONDS
+        # After a suspended laptop wakes up, the last minutes are as good as the whole night.
+        for _ in range(min(steps, _LONGEST_CATCH_UP_STEPS)):
+            for gpu in self._gpus:
+                gpu.step(self._load)
