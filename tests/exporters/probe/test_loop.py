@@ -1,0 +1,90 @@
+"""The clock of the attempts, and what is counted."""
+
+import asyncio
+import time
+
+import pytest
+
+from exporters.probe.completion import Result
+from exporters.probe.config import Config, Target
+from exporters.probe.loop import Prober, Tally, next_turn
+
+
+def result(reason=None, model="tiny", ended_at=100.0):
+    return Result(model, reason, 0.5, None if reason else 0.1, ended_at)
+
+
+def run_for(seconds, prober):
+    async def bounded():
+        try:
+            async with asyncio.timeout(seconds):
+                await prober.run()
+        except TimeoutError:
+            return
+
+    asyncio.run(bounded())
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [(10.0, 15.0), (10.1, 15.0), (14.9, 15.0), (15.0, 15.0), (31.0, 35.0)],
+    ids=["at once", "just after", "just in time", "on the next", "late ones are skipped"],
+)
+def test_next_turn_stays_on_the_clock(now, expected):
+    assert next_turn(last=10.0, interval=5.0, now=now) == expected
+
+
+def test_tally_counts_attempts_and_failures_by_reason():
+    tally = Tally("").after(result("timeout")).after(result("timeout")).after(result(ended_at=200.0))
+    assert (tally.attempts, tally.last_success, tally.model) == (3, 200.0, "tiny")
+    assert tally.failures == {"connect": 0, "timeout": 2, "http_status": 0, "bad_stream": 0, "no_tokens": 0}
+
+
+def test_failure_keeps_the_last_success():
+    tally = Tally("").after(result(ended_at=200.0)).after(result("connect", model="", ended_at=300.0))
+    assert (tally.last_success, tally.model) == (200.0, "tiny")
+
+
+def test_hanging_target_does_not_delay_another(service):
+    hanging = Target("hanging", "s", service.url("hangs"), "tiny")
+    good = Target("good", "s", service.url("good"), "tiny")
+    prober = Prober(Config((hanging, good), interval=0.4, timeout=0.35))
+    run_for(2.3, prober)
+    assert prober.tallies[good].attempts == 6  # at 0.2, 0.6, ... 2.2 s
+    assert prober.tallies[good].failures["timeout"] == 0
+    assert prober.tallies[hanging].failures["timeout"] >= 4
+
+
+def test_attempts_of_one_target_never_overlap(service):
+    hanging = Target("hanging", "s", service.url("hangs"), "tiny")
+    prober = Prober(Config((hanging,), interval=0.2, timeout=0.5))  # the file refuses this; a slow machine may not
+    run_for(1.3, prober)
+    assert prober.tallies[hanging].attempts == 2  # 0 to 0.5, 0.6 to 1.1, and the third is cut off
+
+
+def test_model_is_looked_up_again_after_a_redeploy(service):
+    target = Target("t", "s", service.url("good"))
+    prober = Prober(Config((target,), interval=0.2, timeout=0.19))
+    run_for(0.1, prober)
+    service.models = ["newer"]
+    run_for(0.3, prober)
+    assert prober.tallies[target].model == "newer"
+    assert prober.tallies[target].last.reason is None
+
+
+def test_unchanged_target_keeps_its_counts_when_the_configuration_changes(service):
+    kept = Target("kept", "s", service.url("good"), "tiny")
+    gone = Target("gone", "s", service.url("good"), "tiny")
+    added = Target("added", "s", service.url("good"), "tiny")
+    prober = Prober(Config((kept, gone), interval=0.2, timeout=0.19))
+    run_for(0.15, prober)
+    prober.adopt(Config((kept, added)))
+    assert {target.name: tally.attempts for target, tally in prober.tallies.items()} == {"kept": 1, "added": 0}
+
+
+def test_target_whose_attempts_stopped_is_late_after_three_intervals():
+    target = Target("t", "s", "http://127.0.0.1:1", "tiny")
+    prober = Prober(Config((target,), interval=0.05, timeout=0.04))
+    assert prober.late() == ()
+    time.sleep(0.2)
+    assert prober.late() == ("t",)
