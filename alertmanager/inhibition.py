@@ -1,0 +1,27 @@
+"""Inhibit rules, derived from the edges that alerts declare (`Alert.mutes`), never from names.
+
+The source is the root's hidden twin (alerts/rules/inhibitors.py), which exists from pending until the tail
+after the root, so that neither end of an incident leaks.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from alertmanager.routing import equals
+from alerts.rules.inhibitors import twin_name
+from alerts.rules.rule import Alert, Group, Mute
+
+
+def inhibit_rules(groups: Iterable[Group]) -> list[dict[str, Any]]:
+    """One rule per edge, in the order of the catalogue."""
+    return [_rule(alert, mute) for group in groups for alert in group.alerts for mute in alert.mutes]
+
+
+def _rule(root: Alert, mute: Mute) -> dict[str, Any]:
+    # Labels that are missing on both sides count as equal, so one alert without them would mute the world.
+    present = [f'{label}!=""' for label in mute.equal]
+    return {
+        "source_matchers": [equals("alertname", twin_name(root, mute)), *present],
+        "target_matchers": [equals("alertname", mute.alert), *present],
+        "equal": list(mute.equal),
+    }
