@@ -23,11 +23,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         timing = load(options.timing)
-        links = from_environment(os.environ)
+        files = render(timing, from_environment(os.environ))
     except (OSError, ValueError) as error:
         print(f"python -m alerts: {error}", file=sys.stderr)
         return 2
-    changed = write(render(timing, links), options.output)
+    changed = write(files, options.output)
     print(f"{options.output}: {', '.join(changed) if changed else 'nothing changed'}")
     if options.bounds:
         _print_bounds(timing)

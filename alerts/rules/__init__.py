@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from alerts.rules import engine, gpu, service, telemetry
-from alerts.rules.inhibitors import twins
+from alerts.rules.inhibitors import check_leads, twins
 from alerts.rules.rule import Alert, Group
 from alerts.timing import Timing
 
@@ -17,8 +17,13 @@ def catalogue(timing: Timing) -> dict[str, Alert]:
 
 
 def groups(timing: Timing) -> tuple[Group, ...]:
-    """Every group as it is written: each root followed by its inhibitor twins."""
+    """Every group as it is written: each root followed by its inhibitor twins.
+
+    Raises:
+        ValueError: On a clock at which a symptom could be sent before its root is there to mute it.
+    """
     known = catalogue(timing)
+    check_leads(known, timing)
     return tuple(_with_twins(build(timing), timing, known) for build in GROUPS)
 
 

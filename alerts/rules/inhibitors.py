@@ -61,3 +61,20 @@ def lead_seconds(root: Alert, symptom: Alert, timing: Timing) -> float:
     root_pending = root.delay + timing.scrape_interval + root.window + timing.evaluation_interval * root.hops
     symptom_sent = timing.pending(symptom.pending) + timing.symptom_group_wait
     return symptom_sent - root_pending
+
+
+def check_leads(catalogue: Mapping[str, Alert], timing: Timing) -> None:
+    """Check every edge of the graph against the clock.
+
+    Raises:
+        ValueError: If a symptom could be sent before its root is pending; says what would do.
+    """
+    leads = {
+        f"{mute.alert} before {root.name}": lead_seconds(root, catalogue[mute.alert], timing)
+        for root in catalogue.values()
+        for mute in root.mutes
+    }
+    edge, lead = min(leads.items(), key=lambda item: item[1])
+    if lead <= 0:
+        enough = timing.symptom_group_wait - lead + timing.evaluation_interval
+        raise ValueError(f"timing: could send {edge}; set symptom_group_wait to {enough:g} or more")

@@ -1,0 +1,75 @@
+"""The inhibition graph: no cycles, and every edge leads and trails by enough (reference: alerting, 2.4)."""
+
+from dataclasses import replace
+from graphlib import TopologicalSorter
+
+import pytest
+
+from alerts.rules import catalogue, groups
+from alerts.rules.inhibitors import lead_seconds, tail_seconds, twin_name
+from alerts.timing import load
+
+REAL = load()
+CLOCKS = {
+    "real": REAL,
+    "compressed": REAL.compressed(),
+    "scrape 15 s": replace(REAL, scrape_interval=15, scrape_timeout=10, evaluation_interval=15, symptom_group_wait=90),
+}
+EDGES = [(root.name, mute) for root in catalogue(REAL).values() for mute in root.mutes]
+
+
+def test_the_graph_has_the_edges_that_are_promised():
+    assert {(root, mute.alert, mute.equal) for root, mute in EDGES} == {
+        ("EngineDown", "ServiceDown", ("cluster", "service")),
+        ("EngineHung", "ServiceDown", ("cluster", "service")),
+    }
+
+
+def test_the_graph_has_no_cycle():
+    graph: dict[str, set[str]] = {}
+    for root, mute in EDGES:
+        graph.setdefault(mute.alert, set()).add(root)
+
+    assert list(TopologicalSorter(graph).static_order())[-1] == "ServiceDown"
+
+
+@pytest.mark.parametrize("clock", CLOCKS.values(), ids=CLOCKS)
+@pytest.mark.parametrize(("root", "mute"), EDGES, ids=lambda value: value if isinstance(value, str) else value.alert)
+def test_a_root_is_pending_before_its_symptom_could_be_sent(root, mute, clock):
+    known = catalogue(clock)
+
+    assert lead_seconds(known[root], known[mute.alert], clock) > 0
+
+
+@pytest.mark.parametrize("clock", CLOCKS.values(), ids=CLOCKS)
+@pytest.mark.parametrize(("root", "mute"), EDGES, ids=lambda value: value if isinstance(value, str) else value.alert)
+def test_a_twin_outlives_the_symptoms_hold_and_probe_cycle(root, mute, clock):
+    symptom = catalogue(clock)[mute.alert]
+    hold = clock.window(symptom.keep_firing)
+
+    # The symptom clears after the next good probe, its scrape and evaluation, and its hold.
+    slowest = clock.probe_interval + clock.scrape_interval + clock.evaluation_interval + hold
+    assert tail_seconds([symptom], clock) >= slowest
+
+
+def test_a_twin_follows_its_root_in_the_same_group():
+    for group in groups(REAL):
+        names = [alert.name for alert in group.alerts]
+        for alert in group.alerts:
+            for mute in alert.mutes:
+                assert names.index(twin_name(alert, mute)) > names.index(alert.name)
+
+
+def test_a_mute_without_labels_is_refused():
+    alert = catalogue(REAL)["EngineDown"]
+    bad = replace(alert.mutes[0], equal=())
+
+    with pytest.raises(ValueError, match="mute the world"):
+        replace(alert, mutes=(bad,))
+
+
+def test_a_clock_that_sends_the_symptom_first_is_refused_with_what_would_do():
+    slow = replace(REAL, scrape_interval=15, scrape_timeout=10, evaluation_interval=15)
+
+    with pytest.raises(ValueError, match="set symptom_group_wait to 90 or more"):
+        groups(slow)

@@ -1,0 +1,75 @@
+"""The generated rules: committed as generated, loadable, and right by promtool's own engine."""
+
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from alerts.generate import render
+from alerts.links import Links
+from alerts.output import write
+from alerts.timing import Timing, load
+
+ROOT = Path(__file__).parents[2]
+CASES = sorted(Path(__file__).parent.glob("*.yml"))
+
+
+def test_the_committed_rules_are_what_the_generator_writes():
+    committed = {path.name: path.read_text() for path in (ROOT / "alerts/generated").iterdir()}
+
+    assert committed == render(load(), Links())
+
+
+@pytest.mark.parametrize("cases", CASES, ids=lambda path: path.stem)
+def test_promtool_cases_pass(cases, tool):
+    done = subprocess.run([tool("promtool"), "test", "rules", cases], capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def clock(scrape: float, group_wait: float) -> Timing:
+    return replace(
+        load(),
+        scrape_interval=scrape,
+        scrape_timeout=scrape - 1,
+        evaluation_interval=scrape,
+        symptom_group_wait=group_wait,
+    )
+
+
+@pytest.mark.parametrize(
+    "timing", [load().compressed(), load(), clock(15, 90), clock(30, 180)], ids=["1 s", "5 s", "15 s", "30 s"]
+)
+def test_rules_load_for_other_scrape_intervals(timing, tool, tmp_path):
+    write(render(timing, Links()), tmp_path)
+    files = sorted(tmp_path.iterdir())
+    done = subprocess.run([tool("promtool"), "check", "rules", *files], capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_window_holds_fewer_than_three_scrapes_at_a_slow_scrape():
+    rules = render(clock(30, 180), Links())["engine.yml"]
+
+    assert 'rate(llm_engine_steps_total{engine="inferwatch"}[90s])' in rules
+
+
+def test_an_empty_base_leaves_the_link_out():
+    rules = yaml.safe_load(render(load(), Links(grafana_url="", runbook_url=""))["gpu.yml"])["groups"][0]["rules"]
+    annotations = rules[-1]["annotations"]
+
+    assert rules[-1]["alert"] == "GpuOverheating"
+    assert "dashboard_url" not in annotations
+    assert "runbook_url" not in annotations
+    assert annotations["summary"]
+
+
+def test_writing_twice_changes_nothing_and_stale_files_go(tmp_path):
+    (tmp_path / "gone.yml").write_text("groups: []\n")
+    files = render(load(), Links())
+
+    assert write(files, tmp_path) == (*sorted(files), "gone.yml")
+    assert write(files, tmp_path) == ()
+    assert {path.name for path in tmp_path.iterdir()} == set(files)

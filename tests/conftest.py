@@ -1,0 +1,21 @@
+"""What several folders of tests share."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def tool() -> Callable[[str], Path]:
+    """Find promtool, amtool, prometheus or alertmanager: in $INFERWATCH_BIN, where `make test` fetches them, or PATH."""
+
+    def find(name: str) -> Path:
+        path = shutil.which(name, path=os.pathsep.join((os.environ.get("INFERWATCH_BIN", ""), os.environ["PATH"])))
+        if path is None:
+            pytest.fail(f"{name} is not on PATH nor in $INFERWATCH_BIN: run the tests by `make test`, which fetches it")
+        return Path(path)
+
+    return find

@@ -1,0 +1,75 @@
+"""Every alert has what makes it trustworthy: a runbook, cases that fire and that stay quiet, and a drill."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from alerts.drills import DRILLS
+from alerts.rules import catalogue
+from alerts.timing import load
+
+ROOT = Path(__file__).parents[2]
+ALERTS = tuple(catalogue(load()).values())
+RUNBOOKS = ROOT / "alerts/runbooks"
+CASES = [
+    case
+    for path in sorted((ROOT / "tests/alerts").glob("*.yml"))
+    for test in yaml.safe_load(path.read_text())["tests"]
+    for case in test.get("alert_rule_test", [])
+]
+HEADINGS = ["Meaning", "Impact", "Diagnosis", "Mitigation", "False alarms"]
+
+each_alert = pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
+
+
+@each_alert
+def test_an_alert_has_a_runbook_with_every_heading_filled(alert):
+    text = (RUNBOOKS / f"{alert.name}.md").read_text()
+    sections = re.split(r"^## ", text, flags=re.MULTILINE)
+
+    assert sections[0].strip() == f"# {alert.name}"
+    assert [section.splitlines()[0] for section in sections[1:]] == HEADINGS
+    assert all(len(section.splitlines()) > 2 for section in sections[1:])
+
+
+def test_every_runbook_belongs_to_an_alert():
+    assert {path.stem for path in RUNBOOKS.glob("*.md")} == {alert.name for alert in ALERTS}
+
+
+@each_alert
+def test_an_alert_has_a_case_that_fires_with_its_full_text(alert):
+    fired = [a for case in CASES if case["alertname"] == alert.name for a in case.get("exp_alerts", [])]
+
+    assert any(a["exp_labels"]["severity"] == alert.severity and "summary" in a["exp_annotations"] for a in fired)
+
+
+@each_alert
+def test_an_alert_has_a_case_that_stays_quiet(alert):
+    if alert.name == "Watchdog":
+        pytest.skip("fires always, by design")
+    assert any(case["alertname"] == alert.name and not case.get("exp_alerts") for case in CASES)
+
+
+@each_alert
+def test_an_alert_has_a_drill_in_the_channels_of_its_severity(alert):
+    drills = [drill for drill in DRILLS if drill.alert == alert.name]
+
+    assert drills
+    # The page of a lost heartbeat is the dead man's, sent to both channels although Watchdog itself is no page.
+    channels = ("slack",) if alert.severity == "ticket" else ("slack", "email")
+    assert all(drill.channels == channels for drill in drills)
+
+
+def test_a_hard_page_reaches_people_within_60_seconds():
+    timing = load()
+    hard = [alert for alert in ALERTS if alert.hard]
+
+    assert {alert.name for alert in hard} == {"EngineDown", "EngineHung", "GpuOverheating"}
+    assert all(alert.bound(timing) <= 60 for alert in hard)
+
+
+def test_service_down_reaches_people_within_90_seconds():
+    timing = load()
+    assert catalogue(timing)["ServiceDown"].bound(timing) <= 90

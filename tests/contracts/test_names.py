@@ -1,0 +1,82 @@
+"""Reads the generated files, not the generator: every metric token must come from somewhere real."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import promql_parser
+import pytest
+import yaml
+
+from exporters.catalogue import ALL_METRICS
+
+ROOT = Path(__file__).parents[2]
+RULES = sorted((ROOT / "alerts/generated").glob("*.yml"))
+BOARDS = sorted((ROOT / "dashboards/generated").glob("*.json"))
+
+# Made by Prometheus itself: `up` for each target, ALERTS for each pending or firing alert.
+BUILT_IN = {"up", "ALERTS"}
+
+
+def metric_tokens(node: object) -> Iterator[str]:
+    """Names of all series that a parsed PromQL expression reads."""
+    if isinstance(node, promql_parser.VectorSelector):
+        yield node.name
+    for attribute in ("lhs", "rhs", "expr", "param", "args", "vector_selector"):
+        child = getattr(node, attribute, None)
+        for part in child if isinstance(child, (list, tuple)) else (child,):
+            if part is not None:
+                yield from metric_tokens(part)
+
+
+def rules() -> Iterator[dict[str, object]]:
+    for path in RULES:
+        for group in yaml.safe_load(path.read_text())["groups"]:
+            yield from group["rules"]
+
+
+def recorded() -> set[str]:
+    return {str(rule["record"]) for rule in rules() if "record" in rule}
+
+
+def exposed() -> set[str]:
+    return {name for metric in ALL_METRICS for name in metric.exposed}
+
+
+def expressions_of(board: Path) -> Iterator[str]:
+    """Every PromQL text of a board, with Grafana's variables replaced by something that parses."""
+
+    def walk(value: object) -> Iterator[str]:
+        if isinstance(value, dict):
+            if isinstance(value.get("expr"), str):
+                yield value["expr"]
+            for child in value.values():
+                yield from walk(child)
+        elif isinstance(value, list):
+            for child in value:
+                yield from walk(child)
+
+    for expr in walk(json.loads(board.read_text())):
+        yield expr.replace("$__rate_interval", "1m").replace("$__interval", "1m").replace("$__range", "1h")
+
+
+@pytest.mark.parametrize("rule", list(rules()), ids=lambda rule: rule.get("alert") or rule["record"])
+def test_a_rule_reads_only_series_that_something_provides(rule):
+    tokens = set(metric_tokens(promql_parser.parse(rule["expr"])))
+
+    assert tokens or rule["expr"] == "vector(1)"
+    assert tokens <= exposed() | recorded() | BUILT_IN
+
+
+@pytest.mark.parametrize("rule", [rule for rule in rules() if "alert" in rule], ids=lambda rule: rule["alert"])
+def test_an_alert_reads_canonical_signals_only(rule):
+    assert set(metric_tokens(promql_parser.parse(rule["expr"]))) <= recorded() | BUILT_IN
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.stem)
+def test_a_board_reads_canonical_signals_only(board):
+    expressions = list(expressions_of(board))
+
+    assert expressions
+    for expr in expressions:
+        assert set(metric_tokens(promql_parser.parse(expr))) <= recorded() | BUILT_IN, expr
