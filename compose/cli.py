@@ -1,0 +1,171 @@
+"""The `inferwatch` command: start the stack, look at it, break it on purpose."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from types import FrameType
+
+import httpx
+from rich.console import Console
+
+from alerts.drills import DRILLS
+from alerts.drills.run import DrillRefused, Report, run
+from compose import doctor
+from compose.binaries import BinariesMissingError
+from compose.configuration import ConfigurationError
+from compose.native import NativeStack, StackError
+from compose.readiness import NotReadyError
+from compose.settings import CLOCKS, Settings, from_environment
+
+_FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
+
+_EPILOG = """\
+exit status: 0 done or well, 1 failed or unwell, 2 wrong usage or setting
+
+environment:
+  INFERWATCH_STATE_DIR   everything that is written (default .inferwatch in the checkout)
+  INFERWATCH_BIN         where prometheus, alertmanager, ... are, or are fetched to (default its bin/)
+  INFERWATCH_CLOCK       real or compressed, as --clock
+  INFERENCE_PORT 8000, GPU_EXPORTER_PORT 9836, PROBE_PORT 9837, DEADMAN_PORT 9838, INBOX_HTTP_PORT 8025,
+  INBOX_SMTP_PORT 1025, PROMETHEUS_PORT 9090, ALERTMANAGER_PORT 9093, NODE_EXPORTER_PORT 9100
+  RUNBOOK_URL, GRAFANA_URL, ALERTMANAGER_UI_URL   where messages link to; empty leaves the link out
+
+The ports and the clock of a running stack are remembered until `inferwatch down`.
+"""
+
+Command = Callable[[argparse.Namespace, Settings, Console], int]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; every failure is a message on standard error and a status, never a traceback."""
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _terminated)
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        settings = from_environment(os.environ)
+    except ValueError as error:
+        return _fail(str(error), _USAGE)
+    try:
+        command: Command = options.command
+        return command(options, settings, console)
+    except (StackError, NotReadyError, ConfigurationError, BinariesMissingError, DrillRefused) as error:
+        return _fail(str(error), _FAILED)
+    except (OSError, RuntimeError, httpx.HTTPError) as error:
+        return _fail(f"{type(error).__name__}: {error}", _FAILED)
+    except KeyboardInterrupt:
+        return _fail("interrupted", _INTERRUPTED)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="inferwatch",
+        description="Run the on-call stack for GPU inference as local processes.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    up = _command(commands, "up", _up, "start everything that does not run; returns when all of it is healthy")
+    up.add_argument("--clock", choices=CLOCKS, help="compressed: the tests' clock, same rules, less waiting")
+    _command(commands, "down", _down, "stop every process; data and logs stay")
+    status = _command(commands, "status", _status, "show every part: URL, health, process id")
+    status.add_argument("--json", action="store_true", help="a list of {name, url, healthy, pid}")
+    drill = _command(commands, "drill", _drill, "break the running stack on purpose and judge what is heard")
+    what = drill.add_mutually_exclusive_group(required=True)
+    what.add_argument("name", nargs="?", metavar="NAME", choices=[one.name for one in DRILLS], help="see --list")
+    what.add_argument("--list", action="store_true", help="name every drill and what it does")
+    drill.add_argument("--real-channels", action="store_true", help="also where messages reach people")
+    _command(commands, "doctor", _doctor, "check what the stack needs, and say what to do about what is missing")
+    return parser
+
+
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, command: Command, about: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _up(options: argparse.Namespace, settings: Settings, console: Console) -> int:
+    stack = NativeStack(settings.at(options.clock) if options.clock else settings)
+    with console.status("starting"):
+        stack.up(lambda line: console.print(line, markup=False))
+    parts = stack.status()
+    console.print("\nThe stack is up:")
+    for part in parts:
+        console.print(f"  {part.name:14} {part.url}", markup=False)
+    console.print(
+        f"\nMessages arrive at {stack.url('inbox')}. Try `inferwatch drill engine_dies`; stop with `inferwatch down`."
+    )
+    return 0
+
+
+def _down(options: argparse.Namespace, settings: Settings, console: Console) -> int:
+    NativeStack(settings).down()
+    console.print(f"Nothing of the stack in {settings.state.root} runs any more.", markup=False)
+    return 0
+
+
+def _status(options: argparse.Namespace, settings: Settings, console: Console) -> int:
+    parts = NativeStack(settings).status()
+    if options.json:
+        print(json.dumps([asdict(part) for part in parts], indent=2))
+    else:
+        for part in parts:
+            word = "healthy" if part.healthy else "unhealthy" if part.pid else "down"
+            print(f"{part.name:14} {word:10} {part.pid or '-':>8}  {part.url}")
+    return 0 if all(part.healthy for part in parts) else _FAILED
+
+
+def _drill(options: argparse.Namespace, settings: Settings, console: Console) -> int:
+    if options.list:
+        for drill in DRILLS:
+            print(f"{drill.name:22} {drill.story}  [{drill.alert}]")
+        return 0
+    stack = NativeStack(settings)
+    if not stack.supervision.running():
+        raise StackError("the stack does not run; start it with `make up`")
+    drill = next(one for one in DRILLS if one.name == options.name)
+    report = run(drill, stack, lambda line: print(line, flush=True), real_channels=options.real_channels)
+    _print_report(report, settings)
+    return 0 if report.ok else _FAILED
+
+
+def _print_report(report: Report, settings: Settings) -> None:
+    print(f"\n{report.drill} at the {settings.clock} clock:")
+    for word, times, limit in (
+        ("paged", report.paged, report.deadline),
+        ("resolved", report.resolved, report.resolve_deadline),
+    ):
+        for channel, seconds in times.items():
+            print(f"  {channel:6} {word:9} after {seconds:5.1f} s (at most {limit:.0f} s)")
+    for problem in report.problems:
+        print(f"  PROBLEM {problem}")
+    print("proven" if report.ok else "not proven")
+
+
+def _doctor(options: argparse.Namespace, settings: Settings, console: Console) -> int:
+    checks = doctor.examine(settings)
+    for check in checks:
+        print(f"{'ok  ' if check.ok else 'FAIL'} {check.subject}: {check.found}")
+        if not check.ok:
+            print(f"     -> {check.remedy}")
+    return 0 if all(check.ok for check in checks) else _FAILED
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    # As Ctrl-C, so that what was started is stopped.
+    raise KeyboardInterrupt
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"inferwatch: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""Renders what the native parts read into the state directory, and has promtool and amtool check it."""
+
+import socket
+import subprocess
+from pathlib import Path
+
+import yaml
+
+from alertmanager import generate as routes
+from alertmanager.receivers import TEMPLATES, Receivers
+from alerts import generate as rules
+from alerts.links import Links, from_environment
+from alerts.output import write
+from compose import parts, prometheus
+from compose.binaries import is_debian_build, version
+from compose.part import Part
+from compose.settings import Settings
+
+TARGETS = Path(__file__).with_name("targets")
+"""Files that name the user's own engines and exporters."""
+
+
+class ConfigurationError(RuntimeError):
+    """A rendered file is refused by the program that reads it; the message holds that program's words."""
+
+
+def configure(settings: Settings, stack: tuple[Part, ...]) -> frozenset[str]:
+    """Write every configuration file and secret, and check them.
+
+    Returns:
+        The parts whose configuration differs from what was there before.
+
+    Raises:
+        ConfigurationError: promtool or amtool refuses a file.
+    """
+    config = settings.state.config
+    settings.state.write_secret("slack_url", parts.slack_url(settings))
+    changed = {
+        "alertmanager": _alertmanager(settings, config / "alertmanager"),
+        "prometheus": _prometheus(settings, stack, config),
+        "probe": _changed(config / "probe.yml", _probe(settings)),
+    }
+    _check(settings.bin_dir / "promtool", "check", "config", str(config / "prometheus.yml"))
+    _check(settings.bin_dir / "amtool", "check-config", str(config / "alertmanager" / routes.CONFIGURATION))
+    return frozenset(name for name, differs in changed.items() if differs)
+
+
+def links(settings: Settings) -> Links:
+    """Where messages link to: what the environment sets, else what this stack serves itself."""
+    has_page = not is_debian_build(settings.bin_dir / "alertmanager")
+    served = {
+        "RUNBOOK_URL": f"{settings.url('inbox')}/runbooks",
+        # The native stack runs no Grafana; a link to one that may not be there would waste a first responder's minute.
+        "GRAFANA_URL": "",
+        "ALERTMANAGER_UI_URL": settings.url("alertmanager") if has_page else "",
+    }
+    return from_environment(served | dict(settings.links))
+
+
+def _alertmanager(settings: Settings, folder: Path) -> bool:
+    receivers = Receivers(
+        slack_url_file=str(settings.state.secrets / "slack_url"),
+        smarthost=settings.address("inbox-smtp"),
+        heartbeat_url=parts.heartbeat_url(settings),
+        templates=(str(TEMPLATES / "*.tmpl"), str(folder / "*.tmpl")),
+    )
+    return bool(write(routes.render(settings.timing, links(settings), receivers), folder))
+
+
+def _prometheus(settings: Settings, stack: tuple[Part, ...], config: Path) -> bool:
+    rules_differ = write(rules.render(settings.timing, links(settings)), config / "rules")
+    text = prometheus.render(
+        stack,
+        settings.timing,
+        targets=TARGETS,
+        version=version(settings.bin_dir / "prometheus") or (2, 42),
+        host=socket.gethostname(),
+    )
+    return _changed(config / "prometheus.yml", text) or bool(rules_differ)
+
+
+def _probe(settings: Settings) -> str:
+    timing = settings.timing
+    document = {
+        "interval": timing.probe_interval,
+        "timeout": timing.probe_timeout,
+        "targets": parts.probe_targets(settings),
+    }
+    return "# Rendered by `inferwatch up`; edits are lost.\n" + yaml.safe_dump(document, sort_keys=False)
+
+
+def _changed(path: Path, text: str) -> bool:
+    """Write a file; returns whether it differs from what was there."""
+    if path.exists() and path.read_text() == text:
+        return False
+    path.write_text(text)
+    return True
+
+
+def _check(program: Path, *arguments: str) -> None:
+    ran = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
+    if ran.returncode:
+        words = (ran.stdout + ran.stderr).strip()
+        raise ConfigurationError(f"{program.name} {' '.join(arguments)}:\n{words}")

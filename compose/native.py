@@ -1,0 +1,138 @@
+"""The native stack: the same parts as in containers, as local processes, for machines without Docker."""
+
+import fcntl
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from alerts.timing import Timing
+from compose import binaries, parts, ports, processes
+from compose.configuration import configure
+from compose.readiness import Status, status, wait_healthy, wait_watched
+from compose.settings import Settings
+from compose.supervision import Supervision
+
+_UP_SECONDS = 60
+
+Say = Callable[[str], None]
+
+
+class StackError(RuntimeError):
+    """The stack cannot be started or stopped; the message says why and what to do."""
+
+
+class NativeStack:
+    """A stack in one state directory; implements `alerts.drills.stack.Stack`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.supervision = Supervision(settings.state, parts.parts(settings))
+
+    @property
+    def timing(self) -> Timing:
+        """The clock that it was started with."""
+        return self.settings.timing
+
+    @property
+    def receivers_are_inbox(self) -> bool:
+        """Always: the native stack is rendered with the inbox as its only receiver."""
+        return True
+
+    def url(self, part: str) -> str:
+        """Where the part listens."""
+        return self.supervision.parts[part].url
+
+    def kill(self, part: str) -> None:
+        """SIGKILL the part and its children."""
+        self.supervision.kill(part)
+
+    def stop(self, part: str) -> None:
+        """SIGSTOP the part and its children."""
+        self.supervision.stop(part)
+
+    def resume(self, part: str) -> None:
+        """SIGCONT the part and its children."""
+        self.supervision.resume(part)
+
+    def hold(self, part: str) -> None:
+        """Keep the part down once it ends."""
+        self.supervision.hold(part)
+
+    def release(self, part: str) -> None:
+        """Let a held part start again."""
+        self.supervision.release(part)
+
+    def status(self) -> list[Status]:
+        """Every part with its URL, health and process id."""
+        return status(self.supervision)
+
+    def up(self, say: Say) -> None:
+        """Start what does not run, and return when everything is healthy, scraped and ruled.
+
+        What this call started is stopped again if it fails or is interrupted; a stack that ran before is left.
+
+        Raises:
+            StackError: A port is taken, or another `up` runs.
+            NotReadyError: A part does not become healthy.
+            ConfigurationError, BinariesMissingError, OSError: As their messages say.
+        """
+        self.settings.state.create()
+        with self._alone():
+            binaries.ensure(self.settings.bin_dir, say)
+            ran_before = self.supervision.running()
+            if not ran_before:
+                self._clear_the_way()
+            try:
+                self._start(say)
+            except BaseException:  # Ctrl-C too: nothing may be left behind
+                if not ran_before:
+                    self.down()
+                raise
+
+    def down(self) -> None:
+        """Stop every process of the stack; data and logs stay.
+
+        Raises:
+            StackError: A process would not end, not even when killed.
+        """
+        left = self.supervision.end()
+        self.settings.state.forget()
+        if left:
+            raise StackError(f"these processes would not end: {', '.join(map(str, left))}")
+
+    def _clear_the_way(self) -> None:
+        processes.end(self.settings.state.root, patience=5)  # left over from a supervisord that was killed
+        if taken := ports.taken(self.settings.ports):
+            raise StackError("\n".join(taken))
+
+    def _start(self, say: Say) -> None:
+        deadline = time.monotonic() + _UP_SECONDS
+        # The binaries may be new, and what a part is started with depends on their version.
+        stack = parts.parts(self.settings)
+        self.supervision = Supervision(self.settings.state, stack)
+        changed = configure(self.settings, stack)
+        self.settings.remember()
+        pids = {name: process.pid for name, process in self.supervision.processes().items()}
+        self.supervision.start()
+        self._reread(changed, pids)
+        wait_healthy(self.supervision, deadline, say)
+        say("waiting until Prometheus has scraped every target")
+        scraped = frozenset(part.name for part in stack if part.scraped)
+        wait_watched(self.supervision.parts["prometheus"], scraped, deadline)
+
+    def _reread(self, changed: frozenset[str], before: dict[str, int | None]) -> None:
+        """Let parts that went on running read what changed."""
+        for name, process in self.supervision.processes().items():
+            if name in changed and process.pid is not None and process.pid == before[name]:
+                processes.send([process.pid], signal.SIGHUP)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Refuse two `up` of one state directory at a time."""
+        with (self.settings.state.root / "up.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StackError("another `inferwatch up` of this checkout is running; wait for it") from None
+            yield

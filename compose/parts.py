@@ -1,0 +1,132 @@
+"""The parts of the native stack, in the order in which they start. To add one: one function and its line in `parts`."""
+
+import sys
+from pathlib import Path
+
+from alerts.timing import duration
+from compose import prometheus
+from compose.binaries import offers
+from compose.part import Part
+from compose.settings import Settings
+from exporters.catalogue.labels import ENGINE, SERVICE
+
+_ENGINE_KIND = "inferwatch"
+
+
+def parts(settings: Settings) -> tuple[Part, ...]:
+    """Every part; what watches stands after what it watches, so that it is stopped first."""
+    return (
+        _inference(settings),
+        _gpu_exporter(settings),
+        _node_exporter(settings),
+        _inbox(settings),
+        _deadman(settings),
+        _alertmanager(settings),
+        _probe(settings),
+        _prometheus(settings),
+    )
+
+
+def probe_targets(settings: Settings) -> list[dict[str, str]]:
+    """What the prober asks: the engines of this stack, as its configuration file names them."""
+    return [{"name": "inference", SERVICE: "inference", "url": settings.url("inference")}]
+
+
+def slack_url(settings: Settings) -> str:
+    """Webhook of the inbox."""
+    return f"{settings.url('inbox')}/slack"
+
+
+def heartbeat_url(settings: Settings) -> str:
+    """Where Alertmanager sends the Watchdog."""
+    return f"{settings.url('deadman')}/heartbeat"
+
+
+def _python(module: str, *arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", module, *arguments)
+
+
+def _inference(settings: Settings) -> Part:
+    return Part(
+        "inference",
+        _python("inference", "--host", "127.0.0.1", "--port", str(settings.ports["inference"])),
+        settings.url("inference"),
+        health="/ready",
+        environment={"INFERENCE_FAULTS": "1"},
+        labels={ENGINE: _ENGINE_KIND},
+    )
+
+
+def _gpu_exporter(settings: Settings) -> Part:
+    name = "gpu-exporter"
+    command = _python(
+        "exporters.gpu",
+        *("--source", "auto"),
+        *("--listen-address", settings.address(name)),
+        *("--collection-interval", f"{settings.timing.gpu_collection_interval:g}"),
+        *("--simulated-load-url", f"{settings.url('inference')}/metrics"),
+    )
+    return Part(name, command, settings.url(name))
+
+
+def _node_exporter(settings: Settings) -> Part:
+    name = "node-exporter"
+    command = (str(settings.bin_dir / "node_exporter"), f"--web.listen-address={settings.address(name)}")
+    return Part(name, command, settings.url(name), health="/metrics")
+
+
+def _inbox(settings: Settings) -> Part:
+    command = _python(
+        "alertmanager.inbox",
+        *("--http", settings.address("inbox")),
+        *("--smtp", settings.address("inbox-smtp")),
+        *("--runbooks", str(Path(__file__).parent.parent / "alerts" / "runbooks")),
+    )
+    return Part("inbox", command, settings.url("inbox"), scraped=False)
+
+
+def _deadman(settings: Settings) -> Part:
+    command = _python(
+        "alertmanager.deadman",
+        *("--listen-address", settings.address("deadman")),
+        *("--timeout", f"{3 * settings.timing.heartbeat_interval:g}"),
+        *("--slack-url-file", str(settings.state.secrets / "slack_url")),
+        *("--smtp-smarthost", settings.address("inbox-smtp")),
+        *("--smtp-from", "deadman@example.org"),
+        *("--smtp-to", "oncall@example.org"),
+    )
+    return Part("deadman", command, settings.url("deadman"))
+
+
+def _alertmanager(settings: Settings) -> Part:
+    name = "alertmanager"
+    program = settings.bin_dir / "alertmanager"
+    command = [
+        str(program),
+        f"--config.file={settings.state.config / 'alertmanager' / 'alertmanager.yml'}",
+        f"--storage.path={settings.state.data / name}",
+        f"--web.listen-address={settings.address(name)}",
+        f"--web.external-url={settings.url(name)}",
+        "--cluster.listen-address=",
+    ]
+    if offers(program, "--dispatch.start-delay"):
+        # After a restart every inhibiting alert must be back before the first message leaves.
+        timing = settings.timing
+        command.append(f"--dispatch.start-delay={duration(timing.resend_delay + timing.evaluation_interval)}")
+    return Part(name, tuple(command), settings.url(name), health="/-/ready")
+
+
+def _probe(settings: Settings) -> Part:
+    command = _python(
+        "exporters.probe",
+        *("--config-file", str(settings.state.config / "probe.yml")),
+        *("--listen-address", settings.address("probe")),
+    )
+    return Part("probe", command, settings.url("probe"))
+
+
+def _prometheus(settings: Settings) -> Part:
+    name = "prometheus"
+    config, data = settings.state.config / "prometheus.yml", settings.state.data / name
+    arguments = prometheus.flags(config, data, settings.address(name), settings.timing)
+    return Part(name, (str(settings.bin_dir / name), *arguments), settings.url(name), health="/-/ready")

@@ -1,0 +1,120 @@
+"""Asks the parts over HTTP whether they are well, and waits until the whole stack is."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import httpx
+
+from compose.part import Part
+from compose.supervision import Supervision
+
+_TIMEOUT = 2.0
+_POLL = 0.25
+_TRIES = 3
+"""A part that ended this often before it was ever healthy will not become so by waiting."""
+_LOG_LINES = 20
+
+Say = Callable[[str], None]
+
+
+class NotReadyError(RuntimeError):
+    """The stack did not become well; the message says which part, why, and shows the end of its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One part, as `inferwatch status` tells it."""
+
+    name: str
+    url: str
+    healthy: bool
+    pid: int | None
+
+
+def status(supervision: Supervision) -> list[Status]:
+    """Every part, asked at the same time."""
+    running = supervision.processes()
+    parts = list(supervision.parts.values())
+    with ThreadPoolExecutor(len(parts)) as pool:
+        # A foreign program on a part's port does not make the part healthy.
+        answers = pool.map(lambda part: running[part.name].pid is not None and healthy(part), parts)
+        return [
+            Status(part.name, part.url, answer, running[part.name].pid)
+            for part, answer in zip(parts, answers, strict=True)
+        ]
+
+
+def healthy(part: Part) -> bool:
+    """Whether the part answers its health path with 2xx within two seconds."""
+    try:
+        with httpx.stream("GET", part.url + part.health, timeout=_TIMEOUT, trust_env=False) as answer:
+            return answer.is_success
+    except httpx.HTTPError:
+        return False
+
+
+def wait_healthy(supervision: Supervision, deadline: float, say: Say) -> None:
+    """Return when every part is healthy; `say` hears of each as it becomes so.
+
+    Raises:
+        NotReadyError: The monotonic deadline passed, or a part keeps ending.
+    """
+    started = time.monotonic()
+    waiting = {name: set[int]() for name in supervision.parts}
+    while waiting:
+        for part in status(supervision):
+            if part.name not in waiting:
+                continue
+            if part.healthy:
+                del waiting[part.name]
+                say(f"{part.name} is healthy after {time.monotonic() - started:.1f} s: {part.url}")
+            elif part.pid is not None:
+                waiting[part.name].add(part.pid)
+        for name, pids in waiting.items():
+            if len(pids) >= _TRIES:
+                raise NotReadyError(_blame(supervision, name, f"ended {len(pids) - 1} times instead of starting"))
+            if time.monotonic() > deadline:
+                raise NotReadyError(_blame(supervision, name, "is not healthy in time"))
+        time.sleep(_POLL if waiting else 0)
+
+
+def wait_watched(prometheus: Part, jobs: frozenset[str], deadline: float) -> None:
+    """Return when Prometheus has scraped every target of these jobs and loaded its rules without an error.
+
+    Raises:
+        NotReadyError: The monotonic deadline passed; the message holds Prometheus' own words.
+    """
+    while problem := _unwatched(prometheus, jobs):
+        if time.monotonic() > deadline:
+            raise NotReadyError(f"prometheus: {problem}\nHow to look: {prometheus.url}/targets")
+        time.sleep(_POLL)
+
+
+def _unwatched(prometheus: Part, jobs: frozenset[str]) -> str:
+    """What Prometheus still lacks; empty when nothing."""
+    try:
+        with httpx.Client(base_url=prometheus.url + "/api/v1", timeout=_TIMEOUT, trust_env=False) as client:
+            targets = client.get("/targets", params={"state": "active"}).json()["data"]["activeTargets"]
+            groups = client.get("/rules").json()["data"]["groups"]
+    except (httpx.HTTPError, ValueError, KeyError) as error:
+        return f"does not answer ({error})"
+    seen = {target["scrapePool"] for target in targets}
+    if absent := jobs - seen:
+        return f"has no target for {', '.join(sorted(absent))}"
+    for target in targets:
+        # The user's own targets may be down: that is what the stack is there to tell.
+        if target["scrapePool"] in jobs and target["health"] != "up":
+            return f"target {target['scrapePool']} is {target['health']}: {target['lastError'] or 'not scraped yet'}"
+    broken = [rule for group in groups for rule in group["rules"] if rule["health"] == "err"]
+    if broken:
+        return f"rule {broken[0]['name']} fails: {broken[0].get('lastError', '')}"
+    return "" if groups else "has no rules"
+
+
+def _blame(supervision: Supervision, name: str, why: str) -> str:
+    log = supervision.log(name)
+    lines = log.read_text(errors="replace").splitlines()[-_LOG_LINES:] if log.exists() else []
+    tail = "".join(f"  | {line}\n" for line in lines) or "  | (it wrote nothing)\n"
+    return f"{name} {why}. The end of {log}:\n{tail}"
