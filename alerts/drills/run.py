@@ -7,12 +7,12 @@ the channels received, never from Prometheus' own opinion.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import httpx
 
 from alerts.drills.drill import Drill
 from alerts.drills.inbox import Message, messages
+from alerts.drills.judge import Report, expected, judge
 from alerts.drills.stack import Stack
 from alerts.rules import catalogue
 from alerts.timing import DELIVERY_SECONDS, NOTIFIER_SECONDS
@@ -26,27 +26,6 @@ Say = Callable[[str], None]
 
 class DrillRefused(Exception):  # noqa: N818 - it is a refusal, not a fault
     """The stack is in no state to be drilled; the message says what to do."""
-
-
-@dataclass(slots=True)
-class Report:
-    """What a drill measured, in seconds, and what was wrong."""
-
-    drill: str
-    deadline: float
-    """Longest time allowed from the fault to the message."""
-    resolve_deadline: float
-    """Longest time allowed from mending to the resolved message."""
-    paged: dict[str, float] = field(default_factory=dict)
-    """Channel to seconds from the fault to the message."""
-    resolved: dict[str, float] = field(default_factory=dict)
-    """Channel to seconds from mending to the resolved message."""
-    problems: list[str] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        """Whether the drill proved its alert."""
-        return not self.problems
 
 
 def run(drill: Drill, stack: Stack, say: Say, *, real_channels: bool = False) -> Report:
@@ -96,7 +75,7 @@ class _Run:
             self.say("mended")
         self.report.resolved = self._await("resolved", self.mended_at, self.report.resolve_deadline)
         self._settle()
-        self._judge()
+        self.report.problems = judge(self.drill, self.report, self._new(), self.drill.subject(self.stack), self.known)
         return self.report
 
     def _preflight(self) -> None:
@@ -114,7 +93,7 @@ class _Run:
         heard: dict[str, float] = {}
         while len(heard) < len(self.drill.channels) and time.time() < since + deadline:
             for message in self._new():
-                if self._expected(message, status) and message.channel not in heard:
+                if expected(self.drill, message, status, self.known) and message.channel not in heard:
                     heard[message.channel] = message.received_at - since
                     self.say(f"{message.channel}: {message.title}  ({heard[message.channel]:.1f} s)")
             time.sleep(_POLL_SECONDS)
@@ -151,32 +130,3 @@ class _Run:
         except httpx.HTTPError:
             return []  # asked again at the next poll; the deadline bounds it
         return [message for message in found if message.id not in self.before]
-
-    def _expected(self, message: Message, status: str) -> bool:
-        return (
-            message.status == status
-            and message.channel in self.drill.channels
-            and message.alerts(self.known) == {self.drill.alert}
-        )
-
-    def _judge(self) -> None:
-        heard = self._new()
-        problems = self.report.problems
-        for status, times, limit in (
-            ("firing", self.report.paged, self.report.deadline),
-            ("resolved", self.report.resolved, self.report.resolve_deadline),
-        ):
-            for channel in self.drill.channels:
-                count = sum(m.channel == channel for m in heard if self._expected(m, status))
-                if count != 1:
-                    problems.append(f"{channel}: {count} {status} messages of {self.drill.alert}, not 1")
-                elif times.get(channel, limit + 1) > limit:
-                    problems.append(f"{channel}: the {status} message came later than {limit:.0f} s")
-        for message in heard:
-            problems += self._wrong(message)
-
-    def _wrong(self, message: Message) -> list[str]:
-        if not (self._expected(message, "firing") or self._expected(message, "resolved")):
-            return [f"{message.channel}: an unexpected message: {message.title!r}"]
-        missing = [word for word in self.drill.subject(self.stack) if word not in message.words]
-        return [f"{message.channel}: {message.title!r} does not name {word!r}" for word in missing]

@@ -1,0 +1,133 @@
+"""A drill's verdict: each way to be wrong is found, and a stack in no state to be drilled is refused."""
+
+import json
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+
+from alerts.drills import DRILLS
+from alerts.drills.inbox import Message
+from alerts.drills.judge import Report, judge
+from alerts.drills.run import DrillRefused, run
+from alerts.rules import catalogue
+from alerts.timing import load
+
+KNOWN = catalogue(load())
+DRILL = next(drill for drill in DRILLS if drill.name == "engine_dies")
+REPORT = Report(
+    "engine_dies",
+    deadline=47,
+    resolve_deadline=110,
+    paged={"slack": 30.0, "email": 31.0},
+    resolved={"slack": 90.0, "email": 91.0},
+)
+
+
+def message(channel="slack", status="firing", words="Engine down: chat http://inbox/runbooks/EngineDown"):
+    return Message(f"{channel}-{status}-{words}", channel, 0.0, status, words[:20], words)
+
+
+PROPER = [message(channel, status) for channel in ("slack", "email") for status in ("firing", "resolved")]
+
+
+def verdict(heard, report=REPORT):
+    return judge(DRILL, report, heard, ("Engine down", "chat"), KNOWN)
+
+
+def test_one_firing_and_one_resolved_message_per_channel_is_a_proof():
+    assert verdict(PROPER) == []
+
+
+@pytest.mark.parametrize(
+    ("heard", "problem"),
+    [
+        (PROPER[1:], "slack: 0 firing messages of EngineDown, not 1"),
+        ([*PROPER, PROPER[0]], "slack: 2 firing messages of EngineDown, not 1"),
+        (PROPER[:3], "email: 0 resolved messages of EngineDown, not 1"),
+        (
+            [*PROPER, message(words="Service down http://inbox/runbooks/ServiceDown")],
+            "slack: an unexpected message: 'Service down http://'",
+        ),
+        ([*PROPER, message(status=None, words="hello")], "slack: an unexpected message: 'hello'"),
+        (
+            [message(words="Engine down: other http://inbox/runbooks/EngineDown"), *PROPER[1:]],
+            "slack: 'Engine down: other h' does not name 'chat'",
+        ),
+        (
+            [message(words="Engine down: chat /runbooks/EngineDown /runbooks/ServiceDown"), *PROPER[1:]],
+            "slack: 0 firing messages of EngineDown, not 1",
+        ),
+    ],
+    ids=["page lost", "page twice", "resolve lost", "symptom leaked", "stray", "wrong service", "two alerts in one"],
+)
+def test_what_is_wrong_is_said(heard, problem):
+    assert problem in verdict(heard)
+
+
+def test_a_late_page_is_no_proof():
+    late = replace(REPORT, paged={"slack": 48.0, "email": 31.0})
+
+    assert verdict(PROPER, late) == ["slack: the firing message of EngineDown came later than 47 s"]
+
+
+def test_a_twin_in_the_words_is_not_its_root():
+    assert message(words="/runbooks/EngineDownMutesService").alerts(KNOWN) == set()
+
+
+class ScriptedStack:
+    """A stack of one loopback server that answers for Prometheus and the inbox."""
+
+    timing = load().compressed()
+
+    def __init__(self, base, *, receivers_are_inbox=True):
+        self.base, self.receivers_are_inbox = base, receivers_are_inbox
+
+    def url(self, part):
+        return self.base
+
+
+@pytest.fixture
+def busy_prometheus():
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            alerts = [{"labels": {"alertname": "TargetDown", "severity": "ticket"}}]
+            body = json.dumps([] if self.path == "/api/messages" else {"data": {"alerts": alerts}}).encode()
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def untouched(drill):
+    def fail(stack):
+        pytest.fail("the drill broke something before it was allowed to")
+
+    return replace(drill, inject=fail, mend=fail)
+
+
+def test_a_stack_with_an_active_alert_is_not_drilled(busy_prometheus):
+    with pytest.raises(DrillRefused, match="already active: TargetDown"):
+        run(untouched(DRILL), ScriptedStack(busy_prometheus), print)
+
+
+def test_a_stack_whose_messages_reach_people_is_not_drilled():
+    stack = ScriptedStack("http://127.0.0.1:1", receivers_are_inbox=False)
+
+    with pytest.raises(DrillRefused, match="--real-channels"):
+        run(untouched(DRILL), stack, print)
+
+
+def test_a_stack_that_is_down_is_not_drilled():
+    with pytest.raises(DrillRefused, match="is it up"):
+        run(untouched(DRILL), ScriptedStack("http://127.0.0.1:1"), print)
