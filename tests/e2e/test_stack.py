@@ -1,0 +1,104 @@
+"""The stack as a newcomer gets it: it comes up, serves, is watched, and every drill is heard of as it should be."""
+
+import json
+import time
+
+import pytest
+
+from alerts.drills import DRILLS
+from alerts.drills.run import run
+
+pytestmark = pytest.mark.e2e
+
+PARTS = {
+    "inference",
+    "gpu-exporter",
+    "probe",
+    "prometheus",
+    "alertmanager",
+    "inbox",
+    "deadman",
+    "node-exporter",
+}
+
+
+def eventually(check, seconds=20):
+    """The first true value of a check; its last value where none comes in time."""
+    give_up = time.monotonic() + seconds
+    while not (value := check()) and time.monotonic() < give_up:
+        time.sleep(0.25)
+    return value
+
+
+def status(running):
+    return {part["name"]: part for part in json.loads(running.command("status", "--json").stdout)}
+
+
+def test_every_part_is_healthy(running):
+    parts = status(running)
+
+    assert set(parts) == PARTS
+    assert all(
+        part["healthy"] and part["pid"] and part["url"].startswith("http://127.0.0.1:") for part in parts.values()
+    )
+
+
+def test_up_again_changes_nothing(running):
+    before = status(running)
+    again = running.command("up")
+
+    assert again.returncode == 0, again.stderr
+    assert status(running) == before
+
+
+def test_a_completion_streams_and_moves_the_signals(running):
+    before = sum(float(series["value"][1]) for series in running.query("llm_generated_tokens_total"))
+    texts = [running.stream(f"request {number}", max_tokens=16) for number in range(4)]
+
+    assert all(texts)
+
+    def generated():
+        return sum(float(series["value"][1]) for series in running.query("llm_generated_tokens_total")) - before
+
+    assert eventually(lambda: generated() >= 4 * 16), generated()
+    assert eventually(lambda: running.query('llm:generated_tokens:rate1m{service="inference"} > 0'))
+
+
+def test_gpus_warm_up_with_the_load(running):
+    """The simulated GPU's utilisation follows the service's running requests."""
+    deadline = time.monotonic() + 30
+    while not running.query("max(gpu:utilization) > 0.05") and time.monotonic() < deadline:
+        running.stream("keep the batch busy", max_tokens=64)
+
+    assert running.query("max(gpu:utilization) > 0.05")
+
+
+def test_rules_hold_their_labels(running):
+    labels = {"cluster", "namespace", "service", "host", "job", "instance"}
+
+    for signal, own in (("llm:up", {"engine"}), ("gpu:temperature", {"gpu", "uuid"}), ("llm:model_loaded", {"model"})):
+        found = running.query(signal)
+        assert found, signal
+        assert all(labels | own <= set(series["metric"]) for series in found), signal
+    assert {series["metric"]["service"] for series in running.query("llm:probe_success")} == {"inference"}
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("drill", DRILLS, ids=lambda drill: drill.name)
+def test_a_drill_is_heard_of_exactly_as_it_should_be(running, drill):
+    before = {message["id"] for message in running.messages()}
+    eventually(lambda: not running.query('ALERTS{severity=~"page|ticket"}'), seconds=60)
+    report = run(drill, running.native, print)
+
+    assert report.problems == []
+    heard = [message for message in running.messages() if message["id"] not in before]
+    counted = sorted((message["channel"], message["status"]) for message in heard)
+    assert counted == sorted((channel, status) for channel in drill.channels for status in ("firing", "resolved"))
+    assert all(message["title"] and message["text"] for message in heard)
+
+
+def test_an_unknown_drill_is_a_usage_error(running):
+    done = running.command("drill", "no_such_drill")
+
+    assert done.returncode == 2
+    assert "engine_dies" in done.stderr
