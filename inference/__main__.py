@@ -1,0 +1,41 @@
+"""`python -m inference`: reads the settings, serves until SIGTERM or SIGINT.
+
+Exits 0 after a signal, 1 where the model cannot be loaded or the port is taken, 2 on wrong settings.
+"""
+
+import logging
+import socket
+import sys
+
+from inference.settings import InvalidSettingsError, read
+
+
+def main() -> int:
+    """Run the service; the exit code."""
+    try:
+        settings = read(sys.argv[1:])
+    except InvalidSettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    try:
+        listening = _listen(settings.host, settings.port)
+    except OSError as error:
+        where = f"{settings.host}:{settings.port}"
+        print(f"cannot listen on {where}: {error.strerror}; set INFERENCE_PORT (--port)", file=sys.stderr)
+        return 1
+    # Late: torch takes seconds to import, which --help and a wrong setting need not wait for.
+    from inference.serving import serve
+
+    return 0 if serve(settings, listening) else 1
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=1024)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

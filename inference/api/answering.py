@@ -1,0 +1,162 @@
+"""From an admitted prompt to the last byte of its answer, and its one record in telemetry.
+
+Whatever happens here (a client that leaves, an engine that dies), the generation is cancelled and recorded once:
+by errors.py where nothing was sent yet, else here.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from typing import Any, TypeVar
+
+from fastapi import Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from inference.api.errors import ApiError, error_body
+from inference.api.formats import Format, Usage
+from inference.api.service import Service
+from inference.engine.generation import Event, Failed, Finished, Generation, Text
+from inference.telemetry.ended import EndedRequest
+
+_T = TypeVar("_T")
+_DISCONNECTED = "client_disconnect"
+
+
+class Answer:
+    """One request that the engine has taken."""
+
+    def __init__(self, service: Service, generation: Generation, form: Format) -> None:
+        self._service = service
+        self._generation = generation
+        self._format = form
+        self._error_type = _DISCONNECTED
+        """How the stream ended; until it has, what it means if nothing more comes."""
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens so far."""
+        return Usage(len(self._generation.prompt.tokens), len(self._generation.tokens))
+
+    async def whole(self, request: Request) -> Response:
+        """Answer in one piece.
+
+        Raises:
+            ApiError: The engine failed, or the client left.
+        """
+        try:
+            texts, last = await _unless_disconnected(request, self._collect())
+        finally:
+            self._service.engine.cancel(self._generation)
+        if isinstance(last, Failed):
+            raise _failure(last)
+        self._record("")
+        return JSONResponse(self._format.whole("".join(texts) + last.text, last.reason, self.usage))
+
+    async def stream(self, request: Request, *, include_usage: bool) -> Response:
+        """Answer piece by piece; the response begins with the first token, so what fails before has a status.
+
+        Raises:
+            ApiError: The engine failed before the first token, or the client left.
+        """
+        try:
+            first = await _unless_disconnected(request, self._generation.next())
+        except BaseException:
+            self._service.engine.cancel(self._generation)
+            raise
+        if isinstance(first, Failed):
+            raise _failure(first)
+        return _EventStream(self._pieces(first, include_usage=include_usage), self._close)
+
+    async def _collect(self) -> tuple[list[str], Finished | Failed]:
+        texts = []
+        while isinstance(event := await self._generation.next(), Text):
+            texts.append(event.text)
+        return texts, event
+
+    async def _pieces(self, event: Event, *, include_usage: bool) -> AsyncGenerator[str]:
+        first = True
+        while isinstance(event, Text):
+            if event.text:
+                yield _sse(self._format.chunk(event.text, first=first))
+                first = False
+            event = await self._generation.next()
+        if isinstance(event, Failed):
+            self._error_type = event.error_type
+            # No [DONE] after it: a client that does not know error events must not take this for an end.
+            yield _sse(error_body(500, event.message, event.error_type))
+            return
+        self._error_type = ""
+        yield _sse(self._format.chunk(event.text, first=first, reason=event.reason))
+        if include_usage:
+            yield _sse(self._format.usage_chunk(self.usage))
+        yield "data: [DONE]\n\n"
+
+    def _close(self) -> None:
+        self._service.engine.cancel(self._generation)
+        self._record(self._error_type)
+
+    def _record(self, error_type: str) -> None:
+        timeline = self._generation.timeline
+        tokens = timeline.tokens
+        ended = time.monotonic() if error_type or not tokens else tokens[-1]
+        self._service.telemetry.request_ended(
+            EndedRequest(
+                operation=self._format.operation,
+                model=self._format.model,
+                error_type=error_type,
+                duration=ended - timeline.arrived,
+                first_token=tokens[0] - timeline.arrived if tokens else None,
+                tokens=len(tokens),
+            )
+        )
+
+
+class _EventStream(StreamingResponse):
+    """A server-sent event stream that calls `close` exactly once, also where the client left before its first byte."""
+
+    def __init__(self, pieces: AsyncGenerator[str], close: Callable[[], None]) -> None:
+        # X-Accel-Buffering: nginx would hold the pieces back.
+        headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+        super().__init__(pieces, media_type="text/event-stream", headers=headers)
+        self._pieces = pieces
+        self._close = close
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._pieces.aclose()
+            self._close()
+
+
+def _sse(data: dict[str, Any]) -> str:
+    return f"data: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n"
+
+
+def _failure(event: Failed) -> ApiError:
+    status = 503 if event.error_type == "engine_dead" else 500
+    return ApiError(status, event.error_type, event.message)
+
+
+async def _unless_disconnected(request: Request, work: Coroutine[Any, Any, _T]) -> _T:
+    """The result of `work`, which is given up where the client leaves first.
+
+    Raises:
+        ApiError: The client left; nobody will read the answer.
+    """
+    working, leaving = asyncio.create_task(work), asyncio.create_task(_disconnect(request))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise ApiError(499, _DISCONNECTED, "the client closed the connection")
+    finally:
+        working.cancel()
+        leaving.cancel()
+
+
+async def _disconnect(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

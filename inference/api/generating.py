@@ -1,0 +1,115 @@
+"""POST /v1/completions, POST /v1/chat/completions and GET /v1/models."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from inference.api.answering import Answer
+from inference.api.errors import GENERATING, ApiError, invalid
+from inference.api.formats import Format
+from inference.api.schemas import ChatBody, CompletionBody, Generate
+from inference.api.service import Service, ServiceDependency
+from inference.engine.engine import EngineUnavailableError
+from inference.engine.generation import Prompt, Timeline
+from inference.engine.models import LoadedModel
+from inference.engine.scheduler import QueueFullError
+from inference.faults import ERROR
+
+router = APIRouter()
+
+
+@router.post("/v1/completions", response_model=None)
+async def completions(body: CompletionBody, request: Request, service: ServiceDependency) -> Response:
+    """Continue a text."""
+    model = _model(body, request, service)
+    if isinstance(body.prompt, str):
+        tokens = await asyncio.to_thread(model.tokenizer.encode, body.prompt)
+    else:
+        tokens = body.prompt
+    return await _answer(body, request, service, _prompt(body, model, tokens, body.max_tokens))
+
+
+@router.post("/v1/chat/completions", response_model=None)
+async def chat_completions(body: ChatBody, request: Request, service: ServiceDependency) -> Response:
+    """Continue a conversation."""
+    model = _model(body, request, service)
+    messages = [{"role": message.role, "content": message.text} for message in body.messages]
+    tokens = await asyncio.to_thread(model.tokenizer.encode_chat, messages)
+    room = max(1, model.runner.context_length - len(tokens))
+    wanted = body.max_completion_tokens or body.max_tokens or min(service.default_max_tokens, room)
+    return await _answer(body, request, service, _prompt(body, model, tokens, wanted))
+
+
+@router.get("/v1/models")
+async def models(service: ServiceDependency) -> dict[str, Any]:
+    """The one model that is served."""
+    entry: dict[str, Any] = {
+        "id": service.model_name,
+        "object": "model",
+        "created": service.created,
+        "owned_by": "inferwatch",
+    }
+    try:
+        model = service.engine.model
+    except EngineUnavailableError:
+        return {"object": "list", "data": [entry]}
+    entry["max_model_len"] = model.runner.context_length
+    if model.note:
+        entry["note"] = model.note
+    return {"object": "list", "data": [entry]}
+
+
+def _model(body: Generate, request: Request, service: Service) -> LoadedModel:
+    """The model that the client asked for.
+
+    Raises:
+        ApiError: It is not served, or not at this moment.
+    """
+    request.state.model = body.model if body.model is not None else service.model_name
+    if request.state.model != service.model_name:
+        message = f"there is no such model; this service has {service.model_name}"
+        raise ApiError(404, "invalid_request", message, code="model_not_found", param="model")
+    if service.faults.strikes(ERROR):
+        raise ApiError(500, "internal_error", "the fault 'error' is switched on")
+    try:
+        return service.engine.model
+    except EngineUnavailableError as error:
+        raise _unavailable(error) from None
+
+
+def _prompt(body: Generate, model: LoadedModel, tokens: Sequence[int], max_tokens: int) -> Prompt:
+    """The request as the engine takes it.
+
+    Raises:
+        ApiError: It is empty, too long, or not made of this model's tokens.
+    """
+    limit = model.runner.context_length
+    if not tokens:
+        raise invalid("the prompt is empty", "prompt")
+    if len(tokens) + max_tokens > limit:
+        message = f"{len(tokens)} prompt tokens and max_tokens {max_tokens} exceed the context of {limit} tokens"
+        code = "context_length_exceeded"
+        raise ApiError(400, code, message, code=code)
+    if max(tokens) >= model.runner.vocabulary_size:
+        raise invalid(f"token ids end at {model.runner.vocabulary_size - 1}", "prompt")
+    return Prompt(tuple(tokens), max_tokens, body.temperature, body.top_p, body.seed, body.stop)
+
+
+async def _answer(body: Generate, request: Request, service: Service, prompt: Prompt) -> Response:
+    try:
+        generation = service.engine.submit(prompt, Timeline(request.state.arrived))
+    except QueueFullError:
+        message = "too many requests wait already; try again later"
+        raise ApiError(429, "queue_full", message, code="queue_full") from None
+    except EngineUnavailableError as error:
+        raise _unavailable(error) from None
+    answer = Answer(service, generation, Format(GENERATING[request.url.path], service.model_name))
+    if body.stream:
+        return await answer.stream(request, include_usage=body.stream_options.include_usage)
+    return await answer.whole(request)
+
+
+def _unavailable(error: EngineUnavailableError) -> ApiError:
+    return ApiError(503, "engine_dead", str(error), code="engine_unavailable")

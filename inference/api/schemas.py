@@ -1,0 +1,107 @@
+"""What clients may send: the part of OpenAI's protocol that this service understands.
+
+Unknown fields are ignored, as OpenAI's own service does; fields that would change the answer and are not
+supported are refused, so that nobody believes they worked.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, field_validator, model_validator
+
+StopString = Annotated[str, Field(min_length=1, max_length=200)]
+TokenId = Annotated[int, Field(ge=0)]
+
+_REFUSED: dict[str, tuple[object, ...]] = {
+    "n": (1,),
+    "best_of": (1,),
+    "echo": (False,),
+    "suffix": ("",),
+    "logprobs": (False, 0),
+    "top_logprobs": (0,),
+    "logit_bias": ({},),
+    "presence_penalty": (0,),
+    "frequency_penalty": (0,),
+    "tools": ([],),
+    "functions": ([],),
+    "response_format": ({"type": "text"},),
+}
+"""Fields that are not supported, with the values that ask for nothing; null always does."""
+
+
+class StreamOptions(BaseModel):
+    """How to stream."""
+
+    include_usage: bool = False
+
+
+class Generate(BaseModel):
+    """What both endpoints take."""
+
+    model: str | None = Field(None, max_length=500)
+    temperature: float = Field(1.0, ge=0, le=2)
+    top_p: float = Field(1.0, gt=0, le=1)
+    seed: int | None = Field(None, ge=-(2**63), lt=2**63)
+    stop: tuple[StopString, ...] = Field((), max_length=4)
+    stream: bool = False
+    stream_options: StreamOptions = StreamOptions()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _normalise(cls, data: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+        if not isinstance(data, dict):
+            return data
+        for name, harmless in _REFUSED.items():
+            value = data.get(name)
+            if value is not None and value not in harmless:
+                raise ValueError(f"{name} is not supported; leave it out")
+        return {name: value for name, value in data.items() if value is not None}
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _one_or_many(cls, stop: object) -> object:
+        return (stop,) if isinstance(stop, str) else stop
+
+
+class CompletionBody(Generate):
+    """The body of POST /v1/completions."""
+
+    prompt: str | list[TokenId]
+    """Text, or token ids."""
+    max_tokens: int = Field(16, ge=1)
+
+    @field_validator("prompt", mode="before")
+    @classmethod
+    def _single(cls, prompt: object) -> object:
+        if isinstance(prompt, list) and len(prompt) == 1 and isinstance(prompt[0], str | list):
+            return prompt[0]
+        if isinstance(prompt, list) and any(not isinstance(part, int) for part in prompt):
+            raise ValueError("one prompt a request: a text, or a list of token ids")
+        return prompt
+
+
+class TextPart(BaseModel):
+    """A part of a message; only text is understood."""
+
+    type: Literal["text"]
+    text: str
+
+
+class ChatMessage(BaseModel):
+    """One message of a conversation."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str | list[TextPart]
+
+    @property
+    def text(self) -> str:
+        """Its content as one text."""
+        return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
+
+
+class ChatBody(Generate):
+    """The body of POST /v1/chat/completions."""
+
+    messages: list[ChatMessage] = Field(min_length=1)
+    max_completion_tokens: int | None = Field(None, ge=1)
+    max_tokens: int | None = Field(None, ge=1)
+    """The older name of max_completion_tokens."""

@@ -1,0 +1,1 @@
+"""THE ENGINE: a thread that batches requests through the model. Knows nothing of HTTP, telemetry or settings."""

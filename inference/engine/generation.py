@@ -1,0 +1,110 @@
+"""What the engine is asked for and what it answers: the vocabulary between the engine and its callers."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Literal
+
+from inference.engine.sampling import Sampler
+from inference.engine.stopping import StopStrings
+from inference.engine.tokenizers import Decoder
+
+FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One admitted request."""
+
+    tokens: tuple[int, ...]
+    """Token ids; at least one, all inside the model's vocabulary."""
+    max_tokens: int
+    """At least 1; prompt and answer together fit the context."""
+    temperature: float = 1.0
+    """0 is greedy."""
+    top_p: float = 1.0
+    """Above 0, at most 1."""
+    seed: int | None = None
+    """None: a different answer each time, unless greedy."""
+    stop: tuple[str, ...] = ()
+    """The answer ends before the first of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """More of the answer: what one token added; may be empty while a character is incomplete."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last event of an answer that ended well, with the text that had been held back."""
+
+    text: str
+    reason: FinishReason
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The last event of an answer that broke off."""
+
+    error_type: str
+    """One of labels.ERROR_TYPES."""
+    message: str
+    """For the client: without internals."""
+
+
+Event = Text | Finished | Failed
+
+
+@dataclass(slots=True)
+class Timeline:
+    """When things happened to a request, in seconds of time.monotonic(); None where they have not."""
+
+    arrived: float
+    admitted: float | None = None
+    tokens: list[float] = field(default_factory=list)
+    """One entry per generated token."""
+
+
+class Generation:
+    """One request on its way through the engine.
+
+    The engine's thread alone touches the fields after `cancelled`; `next` and `deliver` belong to the event loop.
+    """
+
+    def __init__(self, prompt: Prompt, timeline: Timeline, decoder: Decoder) -> None:
+        self.prompt = prompt
+        self.timeline = timeline
+        self.cancelled = False
+        self.tokens: list[int] = []
+        self.sampler = Sampler(prompt.temperature, prompt.top_p, prompt.seed)
+        self._decoder = decoder
+        self._stops = StopStrings(prompt.stop)
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
+
+    @property
+    def cached(self) -> int:
+        """Tokens that are in the KV cache: all but the last one."""
+        return len(self.prompt.tokens) + len(self.tokens) - 1
+
+    def accept(self, token: int, now: float, ends: frozenset[int]) -> Text | Finished:
+        """Take the next token of the answer; what it means for the reader."""
+        self.tokens.append(token)
+        self.timeline.tokens.append(now)
+        if token in ends:
+            return Finished(self._stops.flush(), "stop")
+        text = self._stops.push(self._decoder.push(token))
+        if self._stops.met:
+            return Finished(text, "stop")
+        if len(self.tokens) >= self.prompt.max_tokens:
+            return Finished(text + self._stops.flush(), "length")
+        return Text(text)
+
+    def deliver(self, event: Event) -> None:
+        """Hand an event to the reader."""
+        self._events.put_nowait(event)
+
+    async def next(self) -> Event:
+        """The next event; a Finished or Failed is the last one."""
+        return await self._events.get()

@@ -1,0 +1,36 @@
+"""Choosing the next token of each sequence from its logits."""
+
+from collections.abc import Sequence
+
+import torch
+
+_GREEDY_BELOW = 1e-5
+"""Temperatures under this are greedy: dividing by them overflows."""
+
+
+class Sampler:
+    """How one request chooses. Has its own random stream, so its seed holds whatever else is in the batch."""
+
+    def __init__(self, temperature: float, top_p: float, seed: int | None) -> None:
+        self.greedy = temperature < _GREEDY_BELOW
+        self._temperature = temperature
+        self._top_p = top_p
+        if not self.greedy:
+            self._random = torch.Generator()
+            self._random.manual_seed(seed) if seed is not None else self._random.seed()
+
+    def draw(self, logits: torch.Tensor) -> int:
+        """A token from logits (vocabulary) by temperature, out of the smallest set that holds top_p of the mass."""
+        ordered, tokens = torch.softmax(logits.cpu() / self._temperature, dim=-1).sort(descending=True)
+        before = ordered.cumsum(-1) - ordered
+        kept = torch.where(before < self._top_p, ordered, 0.0)
+        return int(tokens[torch.multinomial(kept, 1, generator=self._random)])
+
+
+def choose(logits: torch.Tensor, samplers: Sequence[Sampler]) -> list[int]:
+    """One token for each row of logits (row, vocabulary)."""
+    chosen: list[int] = logits.argmax(dim=-1).tolist()
+    for row, sampler in enumerate(samplers):
+        if not sampler.greedy:
+            chosen[row] = sampler.draw(logits[row])
+    return chosen

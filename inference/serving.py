@@ -1,0 +1,83 @@
+"""Puts the service together from its settings and runs it."""
+
+import logging
+import signal
+import socket
+import time
+from collections.abc import Callable
+
+import uvicorn
+
+from inference.api.app import create_app
+from inference.api.service import Service
+from inference.engine.engine import Engine
+from inference.engine.models import ModelSource, load
+from inference.faults import HANG, Faults
+from inference.settings import Settings
+from inference.telemetry.ended import Silence, Telemetry
+
+_log = logging.getLogger(__name__)
+
+
+def serve(settings: Settings, listening: socket.socket) -> bool:
+    """Serve on a bound socket until a signal comes; whether the model could be loaded."""
+    failed = False
+
+    def give_up() -> None:
+        nonlocal failed
+        failed = True
+        server.should_exit = True
+
+    config = uvicorn.Config(
+        create_app(assemble(settings, give_up)),
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        lifespan="on",
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+    )
+    server = uvicorn.Server(config)
+    # uvicorn raises the signal again once it has shut down; the default would then end us with an error code.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    host, port = listening.getsockname()[:2]
+    _log.info("serving %s on http://%s:%d", settings.model_name, f"[{host}]" if ":" in host else host, port)
+    server.run(sockets=[listening])
+    return not failed
+
+
+def assemble(settings: Settings, on_load_failure: Callable[[], None]) -> Service:
+    """The parts of the service, not yet started."""
+    faults = Faults()
+    source = ModelSource(
+        settings.model, settings.model_cache, settings.max_batch_size, settings.max_context, settings.torch_threads
+    )
+    engine = Engine(
+        load=lambda: load(source),
+        slots=settings.max_batch_size,
+        queue_limit=settings.queue_limit,
+        before_turn=lambda: faults.wait_while(HANG),
+        on_load_failure=on_load_failure,
+    )
+    return Service(
+        model_name=settings.model_name,
+        engine=engine,
+        telemetry=_telemetry(settings, engine),
+        faults=faults,
+        faults_enabled=settings.enable_faults,
+        created=int(time.time()),
+        default_max_tokens=settings.default_max_tokens,
+        max_body_bytes=settings.max_body_bytes,
+        ready_stall_seconds=settings.ready_stall_seconds,
+    )
+
+
+def _telemetry(settings: Settings, engine: Engine) -> Telemetry:
+    if settings.otel_sdk_disabled:
+        return Silence()
+    # Late: switched off, it must not even be imported.
+    from inference.telemetry.recorder import Recorder
+
+    return Recorder(settings.model_name, engine.snapshot)
