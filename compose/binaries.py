@@ -19,6 +19,7 @@ from pathlib import Path
 from compose.settings import from_environment
 
 _PACKAGES = "packages"
+_TEMPLATES = b"/usr/share/prometheus/alertmanager"
 _VERSION = re.compile(r"version (\d+)\.(\d+)")
 
 
@@ -124,6 +125,7 @@ def _fetch(directory: Path, wanted: list[Tool]) -> None:
         unpacked = Path(scratch) / _PACKAGES
         for package in Path(scratch).glob("*.deb"):
             subprocess.run(["dpkg", "-x", package, unpacked], check=True, capture_output=True)
+        _free_of_root(unpacked)
         shutil.rmtree(directory / _PACKAGES, ignore_errors=True)
         unpacked.rename(directory / _PACKAGES)
     for tool in wanted:
@@ -131,6 +133,25 @@ def _fetch(directory: Path, wanted: list[Tool]) -> None:
         _link(directory / tool.name, Path(_PACKAGES, "usr", "bin", tool.debian))
     if old := missing(directory):
         raise BinariesMissingError(_by_hand(old, "the system's packages are too old or do not run"))
+
+
+def _free_of_root(packages: Path) -> None:
+    """Let Debian's Alertmanager run where only root could install it.
+
+    It opens its built-in templates below an absolute path, and no flag changes that. The path is replaced by one of
+    the same length that leads through a file descriptor, which a start script opens beside the program.
+    """
+    program = packages / "usr" / "bin" / "prometheus-alertmanager"
+    if not program.exists() or _TEMPLATES not in (code := program.read_bytes()):
+        return
+    through = b"/proc/self/fd/9".ljust(len(_TEMPLATES), b"/")
+    real = program.with_suffix(".real")
+    real.write_bytes(code.replace(_TEMPLATES, through))
+    real.chmod(0o755)
+    program.write_text(
+        '#!/bin/sh\nhere=$(dirname "$(readlink -f "$0")")\n'
+        f'exec 9<"$here/../..{_TEMPLATES.decode()}"\nexec "$here/{real.name}" "$@"\n'
+    )
 
 
 def _download(scratch: Path, packages: list[str]) -> str:

@@ -13,7 +13,8 @@ import httpx
 from rich.console import Console
 
 from alerts.drills import DRILLS
-from alerts.drills.run import DrillRefused, Report, run
+from alerts.drills.judge import Report
+from alerts.drills.run import DrillRefused, run
 from compose import doctor
 from compose.binaries import BinariesMissingError
 from compose.configuration import ConfigurationError

@@ -12,7 +12,7 @@ from compose.supervision import Supervision
 
 _TIMEOUT = 2.0
 _POLL = 0.25
-_TRIES = 3
+_TRIES = 2
 """A part that ended this often before it was ever healthy will not become so by waiting."""
 _LOG_LINES = 20
 
@@ -61,23 +61,21 @@ def wait_healthy(supervision: Supervision, deadline: float, say: Say) -> None:
     Raises:
         NotReadyError: The monotonic deadline passed, or a part keeps ending.
     """
-    started = time.monotonic()
-    waiting = {name: set[int]() for name in supervision.parts}
-    while waiting:
+    begun = time.monotonic()
+    starts = {name: set[int]() for name in supervision.parts}
+    while starts:
         for part in status(supervision):
-            if part.name not in waiting:
+            if part.healthy and starts.pop(part.name, None) is not None:
+                say(f"{part.name} is healthy after {time.monotonic() - begun:.1f} s: {part.url}")
+        for name, process in supervision.processes().items():
+            if name not in starts:
                 continue
-            if part.healthy:
-                del waiting[part.name]
-                say(f"{part.name} is healthy after {time.monotonic() - started:.1f} s: {part.url}")
-            elif part.pid is not None:
-                waiting[part.name].add(part.pid)
-        for name, pids in waiting.items():
-            if len(pids) >= _TRIES:
-                raise NotReadyError(_blame(supervision, name, f"ended {len(pids) - 1} times instead of starting"))
+            starts[name].add(process.started)
+            if len(starts[name]) > _TRIES:
+                raise NotReadyError(_blame(supervision, name, f"ended {_TRIES} times instead of starting"))
             if time.monotonic() > deadline:
                 raise NotReadyError(_blame(supervision, name, "is not healthy in time"))
-        time.sleep(_POLL if waiting else 0)
+        time.sleep(_POLL if starts else 0)
 
 
 def wait_watched(prometheus: Part, jobs: frozenset[str], deadline: float) -> None:

@@ -39,6 +39,8 @@ class Process:
     """Of the part's program; None while it is down or held."""
     state: str
     """supervisord's word: RUNNING, STARTING, BACKOFF, ..."""
+    started: int = 0
+    """When it was last started, in seconds since the epoch; 0 where never."""
 
 
 class Supervision:
@@ -98,7 +100,10 @@ class Supervision:
             known = self._ask("getAllProcessInfo")
         except (OSError, xmlrpc.client.Error):
             return dict.fromkeys(self.parts, down)
-        found = {info["name"]: Process(self._program(info["name"], info["pid"]), info["statename"]) for info in known}
+        found = {
+            info["name"]: Process(self._program(info["name"], info["pid"]), info["statename"], info["start"])
+            for info in known
+        }
         return {name: found.get(name, down) for name in self.parts}
 
     def kill(self, part: str) -> None:
