@@ -55,7 +55,7 @@ class Collector:
         self._wall = wall
         self._clock = clock
         self._places: dict[str, int] = {}
-        self._said: dict[str, str] = {}
+        self._said: dict[str, type[DeviceError]] = {}
 
     def collect(self) -> Collection:
         """Ask every GPU once. Never raises a DeviceError; returns when the last call has returned."""
@@ -100,14 +100,14 @@ class Collector:
         return tuple(sorted(found, key=lambda one: (one.index, one.uuid)))
 
     def _say_changes(self, driver_error: DriverError | None, absentees: tuple[Absentee, ...]) -> None:
-        """One line when something stops answering, or why it does changes, and one when it answers again."""
-        now = {f"GPU {one.index} {one.uuid}".strip(): str(one.error) for one in absentees}
+        """One line when something stops answering, or the kind of reason changes, and one when it answers again."""
+        now: dict[str, DeviceError] = {f"GPU {one.index} {one.uuid}".strip(): one.error for one in absentees}
         if driver_error is not None:
-            now = {"driver": f"{driver_error}; trying again at every collection"}
+            now = {"driver": driver_error}
         for subject in self._said.keys() - now.keys():
             if driver_error is None:
                 LOG.info("%s answers again", subject)
-        for subject, trouble in now.items():
-            if self._said.get(subject) != trouble:
-                LOG.warning("%s does not answer: %s", subject, trouble)
-        self._said = now
+        for subject, error in now.items():
+            if self._said.get(subject) is not type(error):
+                LOG.warning("%s does not answer, asking on at every collection: %s", subject, error)
+        self._said = {subject: type(error) for subject, error in now.items()}

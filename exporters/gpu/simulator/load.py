@@ -9,7 +9,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPException
 
@@ -112,22 +112,28 @@ class LoadWatcher:
         self._thread.join(_TIMEOUT_SECONDS + _EVERY_SECONDS)
 
     def _run(self) -> None:
+        for load in self._service() if self._url else self._wave():
+            self._offer(load)
+            if self._stopped.wait(_EVERY_SECONDS):
+                return
+
+    def _wave(self) -> Iterator[Load]:
+        started = time.monotonic()
+        while True:
+            yield wave(time.monotonic() - started)
+
+    def _service(self) -> Iterator[Load]:
         before: Counts | None = None
-        started = looked_at = time.monotonic()
+        looked_at = time.monotonic()
         reachable: bool | None = None
-        while not self._stopped.is_set():
+        while True:
             now = time.monotonic()
-            counts = self._look() if self._url else None
-            if self._url and (counts is not None) != reachable:
+            counts = self._look()
+            if (counts is not None) != reachable:
                 reachable = counts is not None
                 LOG.info("simulated load: %s %s", self._url, "answers" if reachable else "does not answer: idle")
-            self._offer(self._load(before, counts, now - looked_at) if self._url else wave(now - started))
+            yield IDLE if counts is None else between(before, counts, now - looked_at)
             before, looked_at = counts, now
-            self._stopped.wait(_EVERY_SECONDS)
-
-    @staticmethod
-    def _load(before: Counts | None, counts: Counts | None, seconds: float) -> Load:
-        return IDLE if counts is None else between(before, counts, seconds)
 
     def _look(self) -> Counts | None:
         try:

@@ -1,0 +1,25 @@
+"""Every collector of the folder is in the visible list, under its own name."""
+
+from pathlib import Path
+
+from exporters.catalogue import gpu
+from exporters.gpu import collectors
+
+FOLDER = Path(collectors.__file__).parent
+GOLDEN = Path(__file__).parents[1] / "exporters" / "gpu" / "golden" / "h200.prom"
+
+
+def test_every_file_of_the_folder_is_in_the_list():
+    files = {path.stem for path in FOLDER.glob("*.py")} - {"__init__"}
+    assert {name for name, _ in collectors.COLLECTORS} == files
+
+
+def test_no_collector_is_listed_twice_or_under_another_name():
+    named = [(name, collect.__module__.rpartition(".")[2]) for name, collect in collectors.COLLECTORS]
+    assert [name for name, _ in named] == [module for _, module in named]
+    assert len(set(named)) == len(named)
+
+
+def test_the_page_shows_every_metric_of_the_catalogue_and_no_other():
+    shown = {line.split()[2] for line in GOLDEN.read_text().splitlines() if line.startswith("# TYPE")}
+    assert shown == {metric.name for metric in gpu.METRICS}

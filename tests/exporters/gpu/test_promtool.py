@@ -1,0 +1,17 @@
+"""Prometheus's own linter on the golden page."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden" / "h200.prom"
+PROMTOOL = shutil.which("promtool", path=os.pathsep.join((os.environ.get("INFERWATCH_BIN", ""), os.environ["PATH"])))
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is neither on PATH nor in INFERWATCH_BIN")
+def test_promtool_has_nothing_to_say_about_the_page():
+    found = subprocess.run([PROMTOOL, "check", "metrics"], input=GOLDEN.read_bytes(), capture_output=True, check=False)
+    assert (found.returncode, found.stdout, found.stderr) == (0, b"", b"")
