@@ -180,7 +180,8 @@ def _landing_page(server: ExporterServer) -> str:
     )
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Inferwatch GPU exporter</title>
-<style>body {{ font: 16px/1.5 system-ui, sans-serif; margin: 3rem auto; max-width: 40rem; padding: 0 1rem }}</style>
+<style>body {{ font: 16px/1.5 system-ui, sans-serif; margin: 3rem auto; max-width: 40rem; padding: 0 1rem }}
+pre {{ white-space: pre-wrap }}</style>
 </head><body>
 <h1>Inferwatch GPU exporter</h1>
 <p>Source: {escape(server.source)}, read every {server.loop.interval_seconds:g} s. State: {state}.</p>
