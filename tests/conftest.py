@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def tool() -> Callable[[str], Path]:
-    """Find promtool, amtool, prometheus or alertmanager: in $INFERWATCH_BIN, where `make test` fetches them, or PATH."""
+    """Find promtool, amtool, prometheus or alertmanager: in $INFERWATCH_BIN, which `make test` fills, or on PATH."""
 
     def find(name: str) -> Path:
         path = shutil.which(name, path=os.pathsep.join((os.environ.get("INFERWATCH_BIN", ""), os.environ["PATH"])))

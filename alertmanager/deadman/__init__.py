@@ -1,0 +1,1 @@
+"""THE DEAD MAN'S SWITCH: pages by its own means when the alerting's heartbeat stops. Needs no other part of ours."""
