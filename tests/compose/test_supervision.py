@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 
 import pytest
 
@@ -57,8 +56,9 @@ def test_a_frozen_part_keeps_its_process_and_answers_only_once_resumed(up):
 
 def test_a_killed_part_takes_its_children_with_it(supervised, eventually, tmp_path):
     child_file = tmp_path / "child"
-    parent = f"import subprocess, time; c = subprocess.Popen(['sleep', '600']); open({str(child_file)!r}, 'w').write(str(c.pid)); time.sleep(600)"
-    supervision = supervised(Part("parent", (sys.executable, "-c", parent), "http://127.0.0.1:1"))
+    # As a program with a worker process: it waits for the child that it has started.
+    parent = f"sleep 600 & echo $! >{child_file}; wait"
+    supervision = supervised(Part("parent", ("sh", "-c", parent), "http://127.0.0.1:1"))
     child = int(eventually(lambda: child_file.exists() and child_file.read_text()))
     supervision.hold("parent")
     supervision.kill("parent")
