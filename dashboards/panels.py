@@ -1,0 +1,254 @@
+"""House constructors of panels: what every panel must say, and how ours look.
+
+A panel without a question, a unit or a text for "no data" cannot be made.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, Self, TypeVar
+
+from dashboards.sdk import (
+    Builder,
+    PanelBuilder,
+    common,
+    common_model,
+    dashboard,
+    model,
+    prometheus,
+    prometheus_model,
+    stat,
+    statetimeline,
+    table,
+    timeseries,
+)
+from dashboards.variables import SOURCE
+
+BAD = "red"
+"""Users are hurt, or a part is dead: act."""
+WARN = "orange"
+"""Look at it today."""
+GOOD = "green"
+PLAIN = "transparent"
+"""No judgement."""
+
+Thresholds = Sequence[tuple[float | None, str]]
+"""From which value on which colour; the first value is None, for everything below the second."""
+NEUTRAL: Thresholds = ((None, "text"),)
+"""No value of this is good or bad by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One PromQL expression of a panel."""
+
+    expr: str
+    legend: str = ""
+    """Grafana's legend format; columns of a table need none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What every panel says about itself."""
+
+    title: str
+    question: str
+    """The description: what the panel answers, what bad looks like, what it leaves out."""
+    unit: str
+    """An id of Grafana's units."""
+    nothing: str
+    """Shown where there is no data, which is not the same as 0."""
+    width: int
+    """Of the grid's 24 columns."""
+    height: int = 8
+
+
+class _Panel(Protocol):
+    """The part of the SDK's panel builders that all kinds share."""
+
+    def title(self, title: str) -> Self: ...
+    def description(self, description: str) -> Self: ...
+    def unit(self, unit: str) -> Self: ...
+    def no_value(self, no_value: str) -> Self: ...
+    def span(self, w: int) -> Self: ...
+    def height(self, h: int) -> Self: ...
+    def datasource(self, datasource: common_model.DataSourceRef) -> Self: ...
+    def thresholds(self, thresholds: Builder[model.ThresholdsConfig]) -> Self: ...
+
+
+PanelT = TypeVar("PanelT", bound=_Panel)
+
+
+def big_number(said: Said, expr: str, *, thresholds: Thresholds) -> PanelBuilder:
+    """One number of this moment."""
+    return (
+        _house(stat.Panel(), said, thresholds)
+        .with_target(_instant(Query(expr), "A"))
+        .color_mode(common_model.BigValueColorMode.BACKGROUND_SOLID)
+        .graph_mode(common_model.BigValueGraphMode.NONE)
+        .justify_mode(common_model.BigValueJustifyMode.CENTER)
+        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
+    )
+
+
+def lines(  # noqa: PLR0913 - each is a choice that a reader of a board should see
+    said: Said,
+    queries: Sequence[Query],
+    *,
+    thresholds: Thresholds = NEUTRAL,
+    limits: tuple[float | None, float | None] = (0, None),
+    dashed: str = "",
+    in_view: float | None = None,
+) -> PanelBuilder:
+    """Values over time; the legend gives the last.
+
+    Args:
+        said: What the panel says about itself.
+        queries: What is drawn.
+        thresholds: Drawn as bands where there is more than one colour.
+        limits: Ends of the axis; None lets Grafana choose.
+        dashed: Regular expression of the names that are drawn dashed.
+        in_view: A low value that the axis always shows, such as a threshold that nothing is near to.
+    """
+    panel = _house(timeseries.Panel(), said, thresholds)
+    for query, letter in zip(queries, "ABCDEF", strict=False):
+        panel.with_target(_range(query, letter))
+    for end, set_end in zip(limits, (panel.min, panel.max), strict=True):
+        if end is not None:
+            set_end(end)
+    if in_view is not None:
+        panel.axis_soft_min(in_view)
+    if len(thresholds) > 1:
+        mode = common_model.GraphThresholdsStyleMode.AREA
+        panel.thresholds_style(common.GraphThresholdsStyleConfig().mode(mode))
+    if dashed:
+        panel.override_by_regexp(dashed, [_dash()])
+    return _lines_style(panel)
+
+
+def states(said: Said, query: Query, words: Mapping[str, tuple[str, str]]) -> PanelBuilder:
+    """A bar per series whose colour is its state over time.
+
+    Args:
+        said: What the panel says about itself.
+        query: Its values are the keys of `words`.
+        words: Word and colour for each value.
+    """
+    return (
+        _house(statetimeline.Panel(), said, NEUTRAL)
+        .with_target(_range(query, "A"))
+        .mappings([_mapping(words)])
+        .merge_values(True)
+        .show_value(common_model.VisibilityMode.NEVER)
+        .fill_opacity(85)
+        .line_width(0)
+        .row_height(0.8)
+        .legend(_legend(common_model.LegendDisplayMode.LIST))
+        .tooltip(common.VizTooltipOptions().mode(common_model.TooltipDisplayMode.SINGLE))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table."""
+
+    field: str
+    """The label, or `Value #A` for the value of the first query."""
+    title: str
+    properties: tuple[tuple[str, object], ...] = ()
+    """Grafana's field properties that differ from the panel's."""
+
+
+def rows(said: Said, queries: Sequence[str], columns: Sequence[Column], *, sort_by: Sequence[str]) -> PanelBuilder:
+    """A row per combination of labels, a column per label or query, at this moment.
+
+    Args:
+        said: What the panel says about itself.
+        queries: Their labels must agree.
+        columns: In order; what is not listed is left out.
+        sort_by: Titles of columns, ascending; a leading `-` means descending.
+    """
+    panel = _house(table.Panel(), said, NEUTRAL).cell_height(common_model.TableCellHeight.SM)
+    for expr, letter in zip(queries, "ABCDEF", strict=False):
+        panel.with_target(_instant(Query(expr), letter).format(prometheus_model.PromQueryFormat.TABLE))
+    organize = {
+        "includeByName": {column.field: True for column in columns},
+        "indexByName": {column.field: index for index, column in enumerate(columns)},
+        "renameByName": {column.field: column.title for column in columns},
+    }
+    if len(queries) > 1:
+        panel.with_transformation(model.DataTransformerConfig(id_val="merge", options={}))
+    panel.with_transformation(model.DataTransformerConfig(id_val="organize", options=organize))
+    for column in columns:
+        if column.properties:
+            properties = [model.DynamicConfigValue(id_val, value) for id_val, value in column.properties]
+            panel.override_by_name(column.title, properties)
+    order = [(name.removeprefix("-"), name.startswith("-")) for name in sort_by]
+    return panel.sort_by([common.TableSortByFieldState().display_name(name).desc(desc) for name, desc in order])
+
+
+def painted(thresholds: Thresholds) -> tuple[tuple[str, object], ...]:
+    """Properties that paint a column's cells by value."""
+    steps = [{"value": value, "color": color} for value, color in thresholds]
+    return (("thresholds", {"mode": "absolute", "steps": steps}), _PAINT)
+
+
+def worded(words: Mapping[str, tuple[str, str]]) -> tuple[tuple[str, object], ...]:
+    """Properties that replace a column's values by words and paint them."""
+    return (("mappings", [_mapping(words).to_json()]), _PAINT)
+
+
+_PAINT = ("custom.cellOptions", {"type": "color-background", "mode": "basic"})
+
+
+def _house(panel: PanelT, said: Said, thresholds: Thresholds) -> PanelT:
+    steps = [model.Threshold(value=value, color=color) for value, color in thresholds]
+    return (
+        panel.title(said.title)
+        .description(said.question)
+        .unit(said.unit)
+        .no_value(said.nothing)
+        .span(said.width)
+        .height(said.height)
+        .datasource(SOURCE)
+        .thresholds(dashboard.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(steps))
+    )
+
+
+def _lines_style(panel: timeseries.Panel) -> PanelBuilder:
+    return (
+        panel.line_width(1.5)
+        .fill_opacity(0)
+        .show_points(common_model.VisibilityMode.NEVER)
+        .color_scheme(dashboard.FieldColor().mode(model.FieldColorModeId.PALETTE_CLASSIC_BY_NAME))
+        .legend(_legend(common_model.LegendDisplayMode.LIST).calcs(["last"]))
+        .tooltip(
+            common.VizTooltipOptions()
+            .mode(common_model.TooltipDisplayMode.MULTI)
+            .sort(common_model.SortOrder.DESCENDING)
+        )
+    )
+
+
+def _legend(mode: common_model.LegendDisplayMode) -> common.VizLegendOptions:
+    return common.VizLegendOptions().display_mode(mode).placement(common_model.LegendPlacement.BOTTOM).show_legend(True)
+
+
+def _dash() -> model.DynamicConfigValue:
+    return model.DynamicConfigValue("custom.lineStyle", {"fill": "dash", "dash": [6, 4]})
+
+
+def _mapping(words: Mapping[str, tuple[str, str]]) -> model.ValueMap:
+    return model.ValueMap(
+        {
+            value: model.ValueMappingResult(text=text, color=color, index=index)
+            for index, (value, (text, color)) in enumerate(words.items())
+        }
+    )
+
+
+def _range(query: Query, letter: str) -> prometheus.Dataquery:
+    return prometheus.Dataquery().expr(query.expr).legend_format(query.legend).range().ref_id(letter)
+
+
+def _instant(query: Query, letter: str) -> prometheus.Dataquery:
+    return prometheus.Dataquery().expr(query.expr).legend_format(query.legend).instant().ref_id(letter)
