@@ -100,7 +100,7 @@ def _up(options: argparse.Namespace, settings: Settings, console: Console) -> in
     for part in parts:
         console.print(f"  {part.name:14} {part.url}", markup=False)
     console.print(
-        f"\nMessages arrive at {stack.url('inbox')}. Try `inferwatch drill engine_dies`; stop with `inferwatch down`."
+        f"\nMessages arrive at {stack.url('inbox')}. Next: `make drill NAME=engine_dies`, `make status`, `make down`."
     )
     return 0
 

@@ -100,7 +100,7 @@ def _pip(venv: Path, *arguments: str) -> None:
 def _torch() -> str:
     """The requirement as pyproject.toml has it."""
     # Imported here: an older Python, which must still hear that it is too old, has no tomllib.
-    import tomllib  # noqa: PLC0415
+    import tomllib
 
     project = tomllib.loads((_CHECKOUT / "pyproject.toml").read_text())["project"]
     requirements: list[str] = project["optional-dependencies"]["inference"]
