@@ -7,6 +7,8 @@ from dashboards.variables import RUNBOOKS
 
 _ROWS = 15
 """Of each severity in the table."""
+_WITHOUT = (("noValue", "-"),)
+"""An empty cell of a column would show the panel's text for no data."""
 _WATCHDOG = 'ALERTS{alertname="Watchdog", alertstate="firing"}'
 
 
@@ -42,8 +44,8 @@ def _tickets() -> PanelBuilder:
 def _table() -> PanelBuilder:
     said = Said(
         "Firing alerts",
-        "What is broken, and since when? Pages first. Filtered by cluster only: the cause of a service's trouble may "
-        "carry another service's name. A click on the alert opens its runbook.",
+        "What is broken, and since when? Pages first, then the oldest: often the cause. Filtered by cluster only: "
+        "the cause of a service's trouble may carry another service's name. A click on the alert opens its runbook.",
         unit="none",
         nothing="Nothing fires",
         width=18,
@@ -59,13 +61,13 @@ def _table() -> PanelBuilder:
     columns = (
         Column("severity", "Severity", (*worded(severities), ("custom.width", 90))),
         Column("alertname", "Alert", (("links", [link]), ("custom.width", 240))),
-        Column("service", "Service"),
-        Column("host", "Host"),
-        Column("gpu", "GPU", (("custom.width", 70),)),
-        Column("cluster", "Cluster"),
+        Column("service", "Service", _WITHOUT),
+        Column("host", "Host", _WITHOUT),
+        Column("gpu", "GPU", (*_WITHOUT, ("custom.width", 70))),
+        Column("cluster", "Cluster", _WITHOUT),
         Column("Value", "Since", (("unit", "dateTimeFromNow"), ("custom.width", 160))),
     )
-    return rows(said, [started], columns, sort_by=["Severity", "-Since"])
+    return rows(said, [started], columns, sort_by=["Severity", "Since"])
 
 
 def _firing(severity: str) -> str:

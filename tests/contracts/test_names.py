@@ -14,8 +14,9 @@ ROOT = Path(__file__).parents[2]
 RULES = sorted((ROOT / "alerts/generated").glob("*.yml"))
 BOARDS = sorted((ROOT / "dashboards/generated").glob("*.json"))
 
-# Made by Prometheus itself: `up` for each target, ALERTS for each pending or firing alert.
-BUILT_IN = {"up", "ALERTS"}
+# Made by Prometheus itself: `up` for each target, ALERTS for each pending or firing alert, ALERTS_FOR_STATE for since
+# when.
+BUILT_IN = {"up", "ALERTS", "ALERTS_FOR_STATE"}
 
 
 def metric_tokens(node: object) -> Iterator[str]:
