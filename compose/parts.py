@@ -14,7 +14,7 @@ _ENGINE_KIND = "inferwatch"
 
 
 def parts(settings: Settings) -> tuple[Part, ...]:
-    """Every part; what watches stands after what it watches, so that it is stopped first."""
+    """Every part; what watches stands after what it watches."""
     return (
         _inference(settings),
         _gpu_exporter(settings),

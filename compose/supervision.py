@@ -87,6 +87,8 @@ class Supervision:
         # A frozen process takes no TERM before it is woken.
         processes.send(processes.marked(root), signal.SIGCONT)
         with contextlib.suppress(OSError, xmlrpc.client.Error):
+            # All at once: shutdown alone waits for one part after the other.
+            self._ask("stopAllProcesses", False)
             self._ask("shutdown")
             processes.gone(root, _STOP_SECONDS + 2)
         left = processes.end(root, _STOP_SECONDS / 2)
@@ -212,7 +214,7 @@ class Supervision:
         )
 
     def _program_section(self, place: int, part: Part) -> str:
-        """One part, started in order and stopped in reverse: what watches is stopped before what it watches."""
+        """One part; in order, so that what is watched is started before what watches it."""
         return (
             f"\n[program:{part.name}]\ncommand=/bin/sh {_escaped(shlex.quote(str(self._script_file(part.name))))}\n"
             f"priority={place}\nautorestart=true\nstartsecs=1\nstartretries={_ALWAYS}\n"
