@@ -23,8 +23,7 @@ def main() -> int:
     try:
         listening = _listen(settings.host, settings.port)
     except OSError as error:
-        where = f"{settings.host}:{settings.port}"
-        print(f"cannot listen on {where}: {error.strerror}; set INFERENCE_PORT (--port)", file=sys.stderr)
+        print(f"cannot listen: {error.strerror}; set INFERENCE_HOST and INFERENCE_PORT", file=sys.stderr)
         return 1
     # Late: torch takes seconds to import, which --help and a wrong setting need not wait for.
     from inference.serving import serve
@@ -34,7 +33,11 @@ def main() -> int:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=1024)
+    listening = socket.create_server((host, port), family=family, backlog=1024)
+    # asyncio sets this only where it opened the socket itself. Connections inherit it; without it, answers after the
+    # first one on a connection wait 40 ms for the client's acknowledgement.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 if __name__ == "__main__":

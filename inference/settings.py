@@ -44,13 +44,15 @@ class Settings(BaseSettings):
     default_max_tokens: int = Field(
         128, alias="DEFAULT_MAX_TOKENS", ge=1, description="length of an answer to a chat that names none"
     )
-    queue_limit: int = Field(256, alias="QUEUE_LIMIT", ge=1, description="requests that may wait, at most")
+    queue_limit: int = Field(
+        256, alias="QUEUE_LIMIT", ge=1, description="requests that may wait for a full batch, at most"
+    )
     max_body_bytes: int = Field(1 << 20, alias="MAX_BODY_BYTES", ge=1024, description="size of a request, at most")
     ready_stall_seconds: float = Field(
         5.0, alias="READY_STALL_SECONDS", gt=0.5, description="not ready where the engine has not turned for so long"
     )
     shutdown_seconds: int = Field(
-        10, alias="SHUTDOWN_SECONDS", ge=0, description="after SIGTERM running answers get so long to finish"
+        8, alias="SHUTDOWN_SECONDS", ge=0, description="after SIGTERM running answers get so long to finish"
     )
     torch_threads: int | None = Field(None, alias="TORCH_THREADS", ge=1, description="CPU threads of the model")
     enable_faults: bool = Field(
@@ -65,9 +67,12 @@ class Settings(BaseSettings):
     @classmethod
     def _exists(cls, model: str | None) -> str | None:
         looks_like_a_path = model is not None and (model.startswith((".", "/", "~")) or model.count("/") > 1)
-        if model is not None and looks_like_a_path and not Path(model).expanduser().is_dir():
-            raise ValueError("no such directory")
-        return str(Path(model).expanduser()) if model is not None and looks_like_a_path else model
+        if model is None or not (looks_like_a_path or Path(model).is_dir()):
+            return model
+        directory = Path(model).expanduser()
+        if not (directory / "config.json").is_file():
+            raise ValueError("no such directory, or no model in it (config.json is missing)")
+        return str(directory)
 
     @property
     def model_name(self) -> str:

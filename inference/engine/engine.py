@@ -96,9 +96,8 @@ class Engine:
         self._thread.start()
 
     def stop(self, seconds: float) -> bool:
-        """End the loop and whatever still runs; whether the thread ended in time."""
+        """End the loop and whatever still runs; whether the thread ended in time (an idle one takes a turn)."""
         self._stopping.set()
-        self._scheduler.wake()
         self._thread.join(seconds)
         return not self._thread.is_alive()
 

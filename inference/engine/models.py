@@ -14,6 +14,9 @@ from inference.engine.tokenizers import EOS, ByteTokenizer, PretrainedTokenizer,
 _LONGEST_DEFAULT_CONTEXT = 2048
 """Where nobody sets a context length: many models allow so much that their KV cache would not fit."""
 
+_TINY_THREADS = 1
+"""Measured on 2 cores beside other work: a second thread halves the speed of so small a model."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
@@ -27,7 +30,7 @@ class ModelSource:
     max_context: int | None
     """Tokens; None for the model's own, at most 2048."""
     threads: int | None = None
-    """CPU threads for torch; None for its own choice."""
+    """CPU threads for torch; None for torch's own choice, and 1 for the built-in model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,9 @@ def load(source: ModelSource) -> LoadedModel:
         ValueError: Its files are not a model or a tokenizer of a kind that transformers knows.
     """
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    if source.threads:
-        torch.set_num_threads(source.threads)
+    threads = source.threads or (_TINY_THREADS if source.name is None else None)
+    if threads:
+        torch.set_num_threads(threads)
     if source.name is None:
         runner = _runner(str(tiny.directory(source.cache)), source)
         return LoadedModel(runner, ByteTokenizer(), frozenset({EOS}), tiny.NOTE)

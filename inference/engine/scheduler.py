@@ -60,7 +60,8 @@ class Scheduler:
         with self._changed:
             if self._closed:
                 raise QueueClosedError
-            if len(self._waiting) >= self._queue_limit:
+            # Not the queue's length alone: a burst into free slots waits only until the next turn.
+            if len(self._waiting) + len(self._rows) >= self._slots + self._queue_limit:
                 raise QueueFullError
             self._waiting.append(generation)
             self._changed.notify()
@@ -76,11 +77,6 @@ class Scheduler:
         """Block until there is something to do, at most so long."""
         with self._changed:
             self._changed.wait_for(lambda: bool(self._waiting or self._rows), seconds)
-
-    def wake(self) -> None:
-        """End a wait for work early."""
-        with self._changed:
-            self._changed.notify_all()
 
     def admit(self) -> tuple[int, Generation] | None:
         """Move the first of the queue into the batch; its row and itself. None where no slot or nobody is left."""

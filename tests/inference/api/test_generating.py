@@ -1,0 +1,204 @@
+"""The real service over HTTP: what it answers, and what it refuses."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from exporters.catalogue import llm
+
+PROMPTS = [f"prompt {index} " + "x" * 9 * index for index in range(8)]
+
+
+def test_a_completion_answers_in_openais_shape(service, asking):
+    answer = service.client.post("/v1/completions", json=asking.body("hello", 5)).json()
+    assert answer["object"] == "text_completion"
+    assert answer["model"] == "inferwatch-tiny"
+    assert answer["id"].startswith("cmpl-")
+    assert len(answer["choices"][0]["text"]) == 5
+    assert answer["choices"][0]["finish_reason"] == "length"
+    # One start token and one per byte.
+    assert answer["usage"] == {"prompt_tokens": 6, "completion_tokens": 5, "total_tokens": 11}
+
+
+def test_a_chat_answers_in_openais_shape(service):
+    request = {"messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}]}], "max_completion_tokens": 3}
+    answer = service.client.post("/v1/chat/completions", json=request).json()
+    assert answer["object"] == "chat.completion"
+    assert answer["choices"][0]["message"]["role"] == "assistant"
+    # Start token, "user: hi\n", "assistant: ".
+    assert answer["usage"] == {"prompt_tokens": 21, "completion_tokens": 3, "total_tokens": 24}
+
+
+def test_a_streamed_completion_equals_the_whole_one(service, asking):
+    whole = service.client.post("/v1/completions", json=asking.body("hello", 20)).json()
+    options = {"stream": True, "stream_options": {"include_usage": True}}
+    response = service.client.post("/v1/completions", json=asking.body("hello", 20, **options))
+    assert response.headers["content-type"].startswith("text/event-stream")
+    *pieces, usage = asking.chunks(response.text)
+    assert "".join(piece["choices"][0]["text"] for piece in pieces) == whole["choices"][0]["text"]
+    assert [piece["choices"][0]["finish_reason"] for piece in pieces] == [None] * 19 + ["length"]
+    assert usage["choices"] == []
+    assert usage["usage"] == whole["usage"]
+
+
+def test_a_streamed_chat_equals_the_whole_one(service, asking):
+    request = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 12, "temperature": 0}
+    whole = service.client.post("/v1/chat/completions", json=request).json()
+    pieces = asking.chunks(service.client.post("/v1/chat/completions", json=request | {"stream": True}).text)
+    deltas = [piece["choices"][0]["delta"] for piece in pieces]
+    assert deltas[0]["role"] == "assistant"
+    assert not any("role" in delta for delta in deltas[1:])
+    assert "".join(delta.get("content", "") for delta in deltas) == whole["choices"][0]["message"]["content"]
+    assert {piece["object"] for piece in pieces} == {"chat.completion.chunk"}
+
+
+def test_greedy_answers_do_not_depend_on_what_else_is_in_the_batch(service, asking):
+    alone = [asking.complete(service.client, prompt, 48) for prompt in PROMPTS]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda prompt: asking.complete(service.client, prompt, 48), PROMPTS))
+    assert together == alone
+    assert len(set(alone)) == 8
+
+
+def test_a_request_joins_and_leaves_a_batch_that_is_decoding(service, asking):
+    short, long = asking.complete(service.client, "short", 10), asking.complete(service.client, "long", 800)
+    with ThreadPoolExecutor(1) as pool:
+        decoding = pool.submit(asking.complete, service.client, "long", 800)
+        service.until(lambda: service.sample(llm.RUNNING) == 1)
+        assert asking.complete(service.client, "short", 10) == short
+        assert not decoding.done()
+        assert decoding.result() == long
+
+
+def test_a_seed_repeats_a_sampled_answer(service, asking):
+    sampled = {"temperature": 1.5, "top_p": 0.95}
+    first = asking.complete(service.client, "once", 32, seed=7, **sampled)
+    assert asking.complete(service.client, "once", 32, seed=7, **sampled) == first
+    assert asking.complete(service.client, "once", 32, seed=8, **sampled) != first
+
+
+def test_an_answer_ends_before_its_stop_string(service, asking):
+    text = asking.complete(service.client, "hello", 16)
+    stop = text[6:9]
+    options = {"stop": ["never seen", stop]}
+    whole = service.client.post("/v1/completions", json=asking.body("hello", 16, **options)).json()
+    assert whole["choices"][0]["text"] == text[: text.index(stop)]
+    assert whole["choices"][0]["finish_reason"] == "stop"
+    streamed = service.client.post("/v1/completions", json=asking.body("hello", 16, stream=True, **options)).text
+    said = "".join(piece["choices"][0]["text"] for piece in asking.chunks(streamed))
+    assert said == text[: text.index(stop)]
+
+
+def test_token_ids_are_a_prompt_too(service, asking):
+    ids = [256, *b"hello"]
+    assert asking.complete(service.client, ids) == asking.complete(service.client, "hello")
+
+
+def test_a_client_that_leaves_a_stream_frees_its_slot_and_is_counted(service, asking):
+    before = service.sample(llm.REQUEST_ERRORS, error_type="client_disconnect")
+    with (
+        httpx.Client(base_url=service.url) as client,
+        client.stream("POST", "/v1/completions", json=asking.body("slow", 1000, stream=True)) as response,
+    ):
+        next(response.iter_bytes())
+        assert service.sample(llm.RUNNING) == 1
+    service.until(service.idle, seconds=0.5)
+    assert service.sample(llm.REQUEST_ERRORS, error_type="client_disconnect") == before + 1
+
+
+def test_a_client_that_leaves_a_whole_answer_frees_its_slot_and_is_counted(service, asking):
+    before = service.sample(llm.REQUEST_ERRORS, error_type="client_disconnect")
+    with httpx.Client(base_url=service.url, timeout=0.1) as client, pytest.raises(httpx.ReadTimeout):
+        client.post("/v1/completions", json=asking.body("slow", 1000))
+    service.until(service.idle, seconds=0.5)
+    assert service.sample(llm.REQUEST_ERRORS, error_type="client_disconnect") == before + 1
+
+
+@pytest.mark.parametrize(
+    ("request_body", "param"),
+    [
+        ({}, "prompt"),
+        ({"prompt": []}, "prompt"),
+        ({"prompt": [999]}, "prompt"),
+        ({"prompt": ["a", "b"]}, "prompt"),
+        ({"prompt": "a", "max_tokens": 0}, "max_tokens"),
+        ({"prompt": "a", "temperature": -1}, "temperature"),
+        ({"prompt": "a", "top_p": 0}, "top_p"),
+        ({"prompt": "a", "stop": [""]}, "stop"),
+        ({"prompt": "a", "n": 2}, None),
+        ({"prompt": "a", "logprobs": 1}, None),
+    ],
+    ids=str,
+)
+def test_an_invalid_request_gets_400_in_openais_shape(service, request_body, param):
+    response = service.client.post("/v1/completions", json=request_body)
+    assert response.status_code == 400
+    error = response.json()["error"]
+    assert error["type"] == "invalid_request_error"
+    assert error["message"]
+    assert error["param"] == param
+
+
+def test_broken_json_gets_400_in_openais_shape(service):
+    response = service.client.post("/v1/completions", content=b'{"prompt": ', headers={"Content-Type": "text/json"})
+    assert response.status_code == 400
+    assert response.json()["error"]["type"] == "invalid_request_error"
+
+
+def test_a_prompt_that_cannot_fit_gets_400_and_its_own_error_type(service, asking):
+    before = service.sample(llm.REQUEST_ERRORS, error_type="context_length_exceeded")
+    response = service.client.post("/v1/completions", json=asking.body("x" * 1000, 24))
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] == "context_length_exceeded"
+    assert service.sample(llm.REQUEST_ERRORS, error_type="context_length_exceeded") == before + 1
+    # One less fits exactly.
+    assert len(asking.complete(service.client, "x" * 1000, 23)) == 23
+
+
+def test_an_unknown_model_gets_404_and_no_metric_of_its_own(service, asking):
+    before = service.sample(llm.REQUEST_ERRORS, model="other")
+    response = service.client.post("/v1/completions", json=asking.body("a", model="somebody/else"))
+    assert response.status_code == 404
+    assert response.json()["error"]["code"] == "model_not_found"
+    assert service.sample(llm.REQUEST_ERRORS, model="other") == before + 1
+    assert "somebody" not in service.client.get("/metrics").text
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
+def test_a_body_that_is_too_large_gets_413(service, chunked):
+    content = b'{"prompt": "' + b"x" * 30000 + b'"}'
+    response = service.client.post(
+        "/v1/completions",
+        content=iter([content]) if chunked else content,
+        headers={"Content-Type": "application/json"},
+    )
+    assert response.status_code == 413
+    assert response.json()["error"]["type"] == "invalid_request_error"
+
+
+def test_a_full_queue_gets_429_with_retry_after(service, asking):
+    before = service.sample(llm.REQUEST_ERRORS, error_type="queue_full")
+    with ThreadPoolExecutor(10) as pool, service.fault("hang"):
+        # Eight slots and a queue of two.
+        waiting = [pool.submit(asking.complete, service.client, "a", 4) for _ in range(10)]
+        service.until(lambda: service.sample(llm.WAITING) == 10)
+        response = service.client.post("/v1/completions", json=asking.body("a", 4))
+    assert [len(answer.result()) for answer in waiting] == [4] * 10
+    assert response.status_code == 429
+    assert response.headers["retry-after"] == "1"
+    assert response.json()["error"]["code"] == "queue_full"
+    assert service.sample(llm.REQUEST_ERRORS, error_type="queue_full") == before + 1
+
+
+def test_the_model_list_says_that_the_text_is_noise(service):
+    (model,) = service.client.get("/v1/models").json()["data"]
+    assert model["id"] == "inferwatch-tiny"
+    assert model["max_model_len"] == 1024
+    assert model["note"] == "random weights from a fixed seed: the text is noise"
+
+
+def test_an_unknown_path_answers_in_openais_shape(service):
+    response = service.client.get("/v1/nothing")
+    assert response.status_code == 404
+    assert response.json()["error"]["type"] == "invalid_request_error"

@@ -1,0 +1,210 @@
+"""The real service as a process of its own, reached over HTTP."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from exporters.catalogue import llm
+from exporters.catalogue.metric import Metric
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}
+
+
+@dataclass
+class Running:
+    """A service process."""
+
+    process: subprocess.Popen[str]
+    url: str
+    client: httpx.Client
+
+    def sample(self, metric: Metric, **labels: str) -> float:
+        """One value from /metrics; fails where there is not exactly one."""
+        page = self.client.get("/metrics", headers=OPENMETRICS).text
+        found = [
+            sample.value
+            for family in text_string_to_metric_families(page)
+            for sample in family.samples
+            if sample.name == metric.name and labels.items() <= sample.labels.items()
+        ]
+        assert len(found) == 1, f"{metric} {labels}: {found}"
+        return found[0]
+
+    def until(self, holds: Callable[[], bool], seconds: float = 10) -> None:
+        """Wait for a state; fail where it does not come."""
+        end = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < end, "the expected state did not come in time"
+            time.sleep(0.02)
+
+    def idle(self) -> bool:
+        """Whether no request is in the engine."""
+        return self.sample(llm.RUNNING) + self.sample(llm.WAITING) == 0
+
+    @contextmanager
+    def fault(self, name: str) -> Iterator[None]:
+        """A fault that is on inside the block."""
+        assert self.client.put(f"/admin/faults/{name}").status_code == 204
+        try:
+            yield
+        finally:
+            assert self.client.delete(f"/admin/faults/{name}").status_code == 204
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code."""
+        self.client.close()
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+
+def start(log: Path, *flags: str, **environment: str) -> Running:
+    """Start a service on a free port and wait until it is ready."""
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "inference", "--port", "0", *flags],
+            env=os.environ | environment,
+            stderr=output,
+            text=True,
+        )
+    end = time.monotonic() + 60
+    while time.monotonic() < end and process.poll() is None:
+        if found := re.search(r"http://\S+", log.read_text()):
+            client = httpx.Client(base_url=found[0], timeout=30)
+            if client.get("/ready").status_code == 200:
+                return Running(process, found[0], client)
+            client.close()
+        time.sleep(0.1)
+    process.kill()
+    process.wait()
+    pytest.fail(f"the service did not become ready:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> Iterator[Callable[..., Running]]:
+    """Start services of a module's own; all have ended after it."""
+    running: list[Running] = []
+    logs = tmp_path_factory.mktemp("services")
+
+    def begin(*flags: str, **environment: str) -> Running:
+        running.append(start(logs / f"log{len(running)}", "--model-cache", str(model_cache), *flags, **environment))
+        return running[-1]
+
+    yield begin
+    for service in running:
+        service.client.close()
+        if service.process.poll() is None:
+            service.process.kill()
+            service.process.wait()
+
+
+@pytest.fixture(scope="session")
+def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the tiny model is built, once for all tests."""
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(scope="session")
+def shared(model_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    log = tmp_path_factory.mktemp("service") / "log"
+    flags = ("--model-cache", str(model_cache), "--max-batch-size", "8", "--queue-limit", "2")
+    running = start(log, *flags, INFERENCE_FAULTS="1", READY_STALL_SECONDS="1", MAX_BODY_BYTES="20000")
+    yield running
+    assert running.stop() == 0, log.read_text()
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.fixture
+def service(shared: Running) -> Iterator[Running]:
+    """The shared service: idle and without faults, before and after."""
+    for name in ("hang", "error"):
+        shared.client.delete(f"/admin/faults/{name}")
+    shared.until(shared.idle)
+    yield shared
+    for name in ("hang", "error"):
+        shared.client.delete(f"/admin/faults/{name}")
+    shared.until(shared.idle)
+
+
+class Asking:
+    """How the tests ask the service for text."""
+
+    @staticmethod
+    def body(prompt: str | list[int], max_tokens: int = 16, **more: Any) -> dict[str, Any]:
+        """A greedy completion request."""
+        return {"prompt": prompt, "max_tokens": max_tokens, "temperature": 0} | more
+
+    def complete(self, client: httpx.Client, prompt: str | list[int], max_tokens: int = 16, **more: Any) -> str:
+        """The text of a completion."""
+        response = client.post("/v1/completions", json=self.body(prompt, max_tokens, **more))
+        assert response.status_code == 200, response.text
+        return str(response.json()["choices"][0]["text"])
+
+    @staticmethod
+    def chunks(text: str) -> list[dict[str, Any]]:
+        """The JSON of each event of a stream that ended as it should."""
+        assert text.endswith("data: [DONE]\n\n")
+        blocks = text.removesuffix("\n\n").split("\n\n")[:-1]
+        assert all(block.startswith("data: ") for block in blocks)
+        return [json.loads(block.removeprefix("data: ")) for block in blocks]
+
+
+@pytest.fixture(scope="session")
+def asking() -> Asking:
+    return Asking()
+
+
+def _tokenizer() -> "PreTrainedTokenizerFast":
+    """A byte-level BPE of 300 tokens with a chat template."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    fast = Tokenizer(models.BPE())
+    fast.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    fast.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, special_tokens=["<end>"], initial_alphabet=alphabet, show_progress=False
+    )
+    fast.train_from_iterator(["the rain in spain stays mainly in the plain"], trainer)
+    template = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}<|assistant|>"
+    return PreTrainedTokenizerFast(tokenizer_object=fast, eos_token="<end>", chat_template=template)
+
+
+@pytest.fixture(scope="session")
+def model_directory(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Make a small model with random weights in Hugging Face's format, `llama` or `qwen2`."""
+
+    def make(name: str, **different: Any) -> Path:
+        # Late: tests that need no model need not wait for torch.
+        import torch
+        from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
+
+        kinds = {"llama": (LlamaConfig, LlamaForCausalLM), "qwen2": (Qwen2Config, Qwen2ForCausalLM)}
+        config, model = kinds[name]
+        tokenizer = _tokenizer()
+        shape = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4}
+        ends = {"vocab_size": len(tokenizer), "eos_token_id": tokenizer.eos_token_id}
+        shared_heads = {"num_key_value_heads": 2, "max_position_embeddings": 256, "initializer_range": 0.3}
+        torch.manual_seed(3)
+        directory = tmp_path_factory.mktemp(name) / "tiny-model"
+        model(config(**shape, **ends, **shared_heads, **different)).save_pretrained(directory)
+        tokenizer.save_pretrained(directory)
+        return directory
+
+    return make

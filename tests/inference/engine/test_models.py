@@ -1,0 +1,81 @@
+"""Models in Hugging Face's format: loaded from a directory, offline, and decoded as transformers itself would."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from inference.engine.engine import Engine, EngineUnavailableError
+from inference.engine.generation import Failed, Finished, Prompt, Timeline
+from inference.engine.models import ModelSource, load
+from inference.engine.runner import UnsupportedModelError
+
+
+def source(directory: Path | None, cache: Path | None = None, **different) -> ModelSource:
+    name = None if directory is None else str(directory)
+    settings = {"max_batch_size": 3, "max_context": None} | different
+    return ModelSource(name, cache or Path("unused"), **settings)
+
+
+async def generate(model, prompts: list[Prompt]) -> list[tuple[list[int], object]]:
+    """Run prompts together through an engine; their tokens and last events."""
+    engine = Engine(lambda: model, 3, 10, lambda: None, lambda: None)
+    engine.start()
+    while engine.snapshot().phase == "loading":
+        await asyncio.sleep(0.01)
+
+    async def one(prompt: Prompt):
+        generation = engine.submit(prompt, Timeline(0.0))
+        while not isinstance(event := await generation.next(), Finished | Failed):
+            pass
+        return generation.tokens, event
+
+    answers = await asyncio.gather(*map(one, prompts))
+    assert engine.snapshot().running == engine.snapshot().waiting == 0
+    assert engine.stop(5)
+    with pytest.raises(EngineUnavailableError, match="shutting down"):
+        engine.submit(prompts[0], Timeline(0.0))
+    return answers
+
+
+@pytest.mark.parametrize("name", ["llama", "qwen2"])
+def test_batched_answers_equal_those_of_transformers_own_loop(model_directory, name):
+    directory = model_directory(name)
+    model = load(source(directory))
+    texts = ["the rain", "in spain stays mainly", "plain " * 9, "a", "the plain"]
+    prompts = [Prompt(tuple(model.tokenizer.encode(text)), 24, temperature=0) for text in texts]
+    answers = asyncio.run(generate(model, prompts))
+    plain = AutoModelForCausalLM.from_pretrained(directory, local_files_only=True).eval()
+    for prompt, (tokens, event) in zip(prompts, answers, strict=True):
+        assert isinstance(event, Finished)
+        with torch.inference_mode():
+            whole = plain.generate(torch.tensor([prompt.tokens]), max_new_tokens=24, do_sample=False, pad_token_id=0)
+        assert tokens == whole[0, len(prompt.tokens) :].tolist()
+
+
+def test_a_chat_goes_through_the_models_own_template(model_directory):
+    model = load(source(model_directory("llama")))
+    ids = model.tokenizer.encode_chat([{"role": "user", "content": "the rain"}])
+    decoder = model.tokenizer.decoder()
+    assert "".join(map(decoder.push, ids)) == "<|user|>the rain<|assistant|>"
+
+
+def test_sliding_windows_are_refused(model_directory):
+    directory = model_directory("qwen2", use_sliding_window=True, sliding_window=8, max_window_layers=1)
+    with pytest.raises(UnsupportedModelError, match="full attention in every layer"):
+        load(source(directory))
+
+
+def test_a_context_beyond_the_models_is_refused(model_directory):
+    with pytest.raises(UnsupportedModelError, match="MAX_CONTEXT is 300, but the model ends at 256 tokens"):
+        load(source(model_directory("llama"), max_context=300))
+
+
+def test_the_tiny_model_is_the_same_in_every_cache(tmp_path):
+    models = [load(source(None, tmp_path / name)) for name in ("one", "two", "one")]
+    prompt = models[0].tokenizer.encode("hello")
+    answers = {int(model.runner.prefill(0, prompt).argmax()) for model in models}
+    assert len(answers) == 1
+    assert len(list((tmp_path / "one").iterdir())) == 1

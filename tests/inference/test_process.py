@@ -1,0 +1,121 @@
+"""The process: how it starts, what it does without faults and telemetry, how it ends."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def plain(started):
+    """A service without faults and without telemetry."""
+    return started("--otel-sdk-disabled")
+
+
+def test_without_the_flag_there_is_no_fault_api(plain):
+    assert plain.client.get("/admin/faults").status_code == 404
+    assert plain.client.put("/admin/faults/hang").status_code == 404
+    assert "/admin" not in plain.client.get("/openapi.json").text
+
+
+def test_without_telemetry_the_service_serves_but_has_no_metrics(plain, asking):
+    assert plain.client.get("/metrics").status_code == 404
+    assert len(asking.complete(plain.client, "hello", 5)) == 5
+
+
+def test_sigterm_lets_running_answers_finish_and_exits_0(plain, asking):
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(plain.client.post, "/v1/completions", json=asking.body("hello", 900, stream=True))
+        time.sleep(0.2)
+        plain.process.send_signal(signal.SIGTERM)
+        assert len(asking.chunks(answer.result().text)) == 900
+    assert plain.process.wait(20) == 0
+
+
+@pytest.fixture(scope="module")
+def hub():
+    """Where a service would look for models that it does not have."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        yield listening
+
+
+@pytest.fixture(scope="module")
+def directory_service(started, model_directory, hub):
+    """A service of a model in a directory."""
+    flags = ("--model", str(model_directory("llama")), "--enable-faults", "--shutdown-seconds", "1")
+    return started(*flags, HF_ENDPOINT=f"http://127.0.0.1:{hub.getsockname()[1]}")
+
+
+def test_a_model_in_a_directory_is_served_under_its_name_without_asking_the_hub(directory_service, hub, asking):
+    (model,) = directory_service.client.get("/v1/models").json()["data"]
+    assert (model["id"], model["max_model_len"], "note" in model) == ("tiny-model", 256, False)
+    request = asking.body("the rain", 40, model="tiny-model")
+    whole = directory_service.client.post("/v1/completions", json=request).json()["choices"][0]["text"]
+    pieces = asking.chunks(directory_service.client.post("/v1/completions", json=request | {"stream": True}).text)
+    assert "".join(piece["choices"][0]["text"] for piece in pieces) == whole
+    with pytest.raises(BlockingIOError):
+        hub.accept()
+
+
+def test_sigterm_ends_a_hung_service_in_time(directory_service, asking):
+    directory_service.client.put("/admin/faults/hang")
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(directory_service.client.post, "/v1/completions", json=asking.body("hello", 5))
+        time.sleep(0.2)
+        begun = time.monotonic()
+        directory_service.process.send_signal(signal.SIGTERM)
+        assert directory_service.process.wait(20) == 0
+        assert time.monotonic() - begun < 10
+        assert answer.exception() is not None or answer.result().status_code >= 500
+
+
+def test_a_taken_port_is_an_error_that_names_its_variable():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        command = [sys.executable, "-m", "inference", "--port", str(taken.getsockname()[1])]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("cannot listen: Address already in use ")
+    assert ended.stderr.endswith("set INFERENCE_HOST and INFERENCE_PORT\n")
+
+
+def test_a_model_that_cannot_be_loaded_ends_the_process_with_a_message(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    command = [sys.executable, "-m", "inference", "--port", "0", "--model", str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1
+    assert "the model could not be loaded: " in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def load(url, *flags):
+    command = [sys.executable, "-m", "inference.load", "--url", url, *flags]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def test_the_load_generator_reports_what_it_saw(service):
+    ended = load(service.url, "--rate", "20", "--duration", "1.2", "--max-tokens", "8", "--seed", "1")
+    assert ended.returncode == 0, ended.stderr
+    first, *rest = ended.stdout.splitlines()
+    assert " ok, 0 failed, 0 unfinished in " in first
+    assert 10 <= int(first.split()[0]) <= 40
+    assert [line.split()[0] for line in rest[:2]] == ["first", "whole"]
+    assert rest[-1].endswith(" tokens/s")
+    assert " ok  0 failed " in ended.stderr
+
+
+def test_the_load_generator_counts_errors_by_kind_and_fails(service):
+    with service.fault("error"):
+        ended = load(service.url, "--rate", "10", "--duration", "0.5", "--seed", "2")
+    assert ended.returncode == 1
+    assert " x HTTP 500" in ended.stdout
+
+
+def test_the_load_generator_says_where_nobody_answers():
+    ended = load("http://127.0.0.1:1")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("http://127.0.0.1:1 does not answer: ")

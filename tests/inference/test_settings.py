@@ -1,0 +1,76 @@
+"""Flags and environment to settings; every wrong one is named, in one line each."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from inference.settings import InvalidSettingsError, Settings, flag, read
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch):
+    for field in Settings.model_fields.values():
+        monkeypatch.delenv(str(field.alias), raising=False)
+
+
+def test_without_anything_the_service_is_local_and_has_no_faults():
+    settings = read([])
+    assert (settings.host, settings.port, settings.enable_faults) == ("127.0.0.1", 8000, False)
+    assert settings.model_name == "inferwatch-tiny"
+
+
+def test_the_environment_is_read_and_flags_win(monkeypatch):
+    monkeypatch.setenv("INFERENCE_PORT", "1234")
+    monkeypatch.setenv("INFERENCE_FAULTS", "1")
+    monkeypatch.setenv("MAX_BATCH_SIZE", "")
+    assert (read([]).port, read([]).enable_faults, read([]).max_batch_size) == (1234, True, 16)
+    assert read(["--port", "5678"]).port == 5678
+
+
+def test_names_that_others_use_for_their_own_ends_are_not_read(monkeypatch):
+    monkeypatch.setenv("HOST", "0.0.0.0")
+    monkeypatch.setenv("PORT", "1")
+    assert (read([]).host, read([]).port) == ("127.0.0.1", 8000)
+
+
+def test_every_wrong_setting_gets_its_line(monkeypatch):
+    monkeypatch.setenv("INFERENCE_FAULTS", "perhaps")
+    with pytest.raises(InvalidSettingsError) as caught:
+        read(["--port", "70000", "--model", "./nowhere"])
+    lines = sorted(str(caught.value).splitlines())
+    assert [line.split(":")[0] for line in lines] == [
+        "INFERENCE_FAULTS (--enable-faults)",
+        "INFERENCE_PORT (--port)",
+        "MODEL (--model)",
+    ]
+    assert lines[2].startswith("MODEL (--model): no such directory, or no model in it ")
+    assert lines[2].endswith("(got './nowhere')")
+
+
+def test_a_model_is_named_after_its_directory_or_its_id(tmp_path):
+    (tmp_path / "my-model").mkdir()
+    (tmp_path / "my-model" / "config.json").touch()
+    assert read(["--model", str(tmp_path / "my-model")]).model_name == "my-model"
+    assert read(["--model", "owner/name"]).model_name == "owner/name"
+    assert read(["--model", "owner/name", "--served-model-name", "short"]).model_name == "short"
+
+
+def run(*flags, **environment):
+    command = [sys.executable, "-m", "inference", *flags]
+    return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, timeout=20)
+
+
+def test_a_wrong_setting_exits_2_with_nothing_but_its_line():
+    ended = run(QUEUE_LIMIT="none")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("QUEUE_LIMIT (--queue-limit): ")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_help_lists_every_setting():
+    shown = run("--help").stdout
+    for name, field in Settings.model_fields.items():
+        assert flag(name) in shown
+        assert f"[{field.alias}" in shown.replace("\n", " ")
