@@ -65,6 +65,8 @@ def _pages() -> dashboard.AnnotationQuery:
         .datasource(SOURCE)
         .enable(True)
         .icon_color("red")
+        .title_format("{{alertname}}")
+        .text_format("{{service}} {{host}}")
         .expr('ALERTS{alertstate="firing", severity="page", cluster=~"$cluster|"}')
     )
 

@@ -56,7 +56,7 @@ def _table() -> PanelBuilder:
         f"topk({_ROWS}, max by ({labels}) (1000 * (ALERTS_FOR_STATE and ignoring (alertstate) {_firing(severity)})))"
         for severity in ("page", "ticket")
     )
-    link = {"title": "Runbook", "url": f"${{{RUNBOOKS}}}/${{__value.raw}}", "targetBlank": True}
+    link = {"title": "Runbook", "url": f"${{{RUNBOOKS}:raw}}/${{__value.raw}}", "targetBlank": True}
     severities = {"page": ("page", BAD), "ticket": ("ticket", WARN)}
     columns = (
         Column("severity", "Severity", (*worded(severities), ("custom.width", 90))),
