@@ -85,14 +85,17 @@ def _dotted(version: tuple[int, int]) -> str:
 
 def _leftovers(settings: Settings) -> Check:
     """Processes of this stack that nobody supervises."""
-    running = Supervision(settings.state, ()).running()
-    pids = [] if running else processes.marked(settings.state.root)
-    found = f"left over: {', '.join(map(str, pids))}" if pids else "supervised" if running else "none"
+    pids = [] if _supervised(settings) else processes.marked(settings.state.root)
+    found = f"left over: {', '.join(map(str, pids))}" if pids else "none left over"
     return Check("processes", not pids, found, "run `inferwatch down`, which ends exactly these")
 
 
 def _ports(settings: Settings) -> Check:
-    if Supervision(settings.state, ()).running():
+    if _supervised(settings) or processes.marked(settings.state.root):
         return Check("ports", True, "in use by this stack", "")
     taken = ports.taken(settings.ports)
     return Check("ports", not taken, "; ".join(taken) or "all free", "stop what holds them, or set the variables named")
+
+
+def _supervised(settings: Settings) -> bool:
+    return Supervision(settings.state, ()).running()

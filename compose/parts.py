@@ -52,7 +52,7 @@ def _inference(settings: Settings) -> Part:
         _python("inference", "--host", "127.0.0.1", "--port", str(settings.ports["inference"])),
         settings.url("inference"),
         health="/ready",
-        environment={"INFERENCE_FAULTS": "1"},
+        environment={"INFERENCE_FAULTS": "1", "MODEL_CACHE": str(settings.model_cache)},
         labels={ENGINE: _ENGINE_KIND},
     )
 

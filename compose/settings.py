@@ -25,6 +25,8 @@ class Settings:
     ports: Mapping[str, int]
     """Port number by part, and `inbox-smtp`."""
     clock: Clock
+    model_cache: Path
+    """Where the service keeps the model that it builds."""
     links: Mapping[str, str]
     """RUNBOOK_URL, GRAFANA_URL and ALERTMANAGER_UI_URL where they are set; empty leaves a link out."""
 
@@ -68,6 +70,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         bin_dir=Path(environment.get("INFERWATCH_BIN") or state.bin).expanduser().resolve(),
         ports=ports.chosen(environment, memory.get("ports", {})),
         clock=clock,
+        model_cache=Path(environment.get("MODEL_CACHE") or state.data / "models").expanduser().resolve(),
         links={
             name: environment[name]
             for name in ("RUNBOOK_URL", "GRAFANA_URL", "ALERTMANAGER_UI_URL")
