@@ -13,11 +13,13 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections import deque
 from pathlib import Path
 
 _CHECKOUT = Path(__file__).parent.parent
 _OLDEST = (3, 11)
 _PATIENCE_SECONDS = 5
+_LAST_LINES = 20
 
 
 def main() -> int:
@@ -85,15 +87,18 @@ def _install(venv: Path, extras: list[str], torch_index: str) -> None:
 
 
 def _pip(venv: Path, *arguments: str) -> None:
-    """Run pip install, showing of its output only what is being downloaded or installed, and its errors."""
+    """Run pip install, showing only what is downloaded and, where it fails, the end of its output."""
     command = [str(venv / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as pip:
+    last: deque[str] = deque(maxlen=_LAST_LINES)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as pip:
         assert pip.stdout
         for line in pip.stdout:
-            if line.lstrip().startswith("Downloading "):
+            last.append(line)
+            if line.lstrip().startswith("Downloading ") or "Retrying" in line:
                 sys.stdout.write(f"  {line.strip()[:110]}\n")
                 sys.stdout.flush()
     if pip.returncode:
+        sys.stderr.writelines(last)
         raise subprocess.CalledProcessError(pip.returncode, command)
 
 
