@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="rewrite golden files with what the code makes now")
+
+
 @pytest.fixture(scope="session")
 def tool() -> Callable[[str], Path]:
     """Find promtool, amtool, prometheus or alertmanager: in $INFERWATCH_BIN, which `make test` fills, or on PATH."""

@@ -1,0 +1,159 @@
+"""Real parts for the tests of routes, messages, inbox and dead man's switch."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote_plus
+
+import httpx
+import pytest
+import yaml
+
+from alerts.generate import render as render_rules
+from alerts.links import Links
+from alerts.timing import load
+
+START_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Inbox:
+    """A running inbox."""
+
+    url: str
+    smtp: str
+    http: httpx.Client
+    """Kept open, since each new client reads every certificate authority first."""
+
+    def messages(self, channel: str | None = None) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.http.get(
+            "/api/messages", params={"channel": channel} if channel else {}
+        ).json()
+        return found
+
+    def wait(self, count: int, seconds: float = 15) -> list[dict[str, Any]]:
+        """The messages once there are that many; fails where there are not in time."""
+        deadline = time.monotonic() + seconds
+        while len(found := self.messages()) < count:
+            if time.monotonic() > deadline:
+                pytest.fail(f"{len(found)} of {count} messages after {seconds} s: {[one['title'] for one in found]}")
+            time.sleep(0.05)
+        return found
+
+    def fail(self, channel: str, mode: str, count: int | None = None) -> None:
+        self.http.put(f"/api/faults/{channel}", json={"mode": mode, "count": count}).raise_for_status()
+
+    def post(self, payload: object) -> httpx.Response:
+        return self.http.post("/slack", json=payload, timeout=5)
+
+
+@contextmanager
+def running(*command: str, says: str) -> Iterator[str]:
+    """A process of ours, and the first line it prints; ended by its id, killed where that takes too long."""
+    process = subprocess.Popen([sys.executable, "-m", *command], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    giving_up = threading.Timer(START_SECONDS, process.kill)
+    giving_up.start()
+    try:
+        line = process.stdout.readline()
+        giving_up.cancel()
+        assert says in line, f"{command[0]} did not start"
+        yield line
+    finally:
+        giving_up.cancel()
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def start() -> Callable[..., Any]:
+    """What starts a module of ours and gives its first line, as `running` above."""
+    return running
+
+
+@pytest.fixture(scope="session")
+def inbox_process() -> Iterator[Inbox]:
+    command = ("alertmanager.inbox", "--http", "127.0.0.1:0", "--smtp", "127.0.0.1:0")
+    with running(*command, says="inbox:") as line:
+        found = re.search(r"(http://\S+), mail to (\S+)", line)
+        assert found
+        with httpx.Client(base_url=found[1], trust_env=False) as http:
+            yield Inbox(found[1], found[2], http)
+
+
+@pytest.fixture
+def inbox(inbox_process: Inbox) -> Inbox:
+    """An inbox without messages and faults."""
+    for channel in ("slack", "email"):
+        inbox_process.http.delete(f"/api/faults/{channel}").raise_for_status()
+    inbox_process.http.delete("/api/messages").raise_for_status()
+    return inbox_process
+
+
+def _annotations(rule: dict[str, Any], labels: dict[str, str]) -> dict[str, str]:
+    """A rule's annotations as Prometheus fills them."""
+
+    def value(found: re.Match[str]) -> str:
+        text = labels.get(found[1], "")
+        return quote_plus(text) if "urlquery" in found[0] else text
+
+    def filled(text: str) -> str:
+        text = re.sub(r"\{\{ \$labels\.(\w+)[^}]*\}\}", value, text)
+        return re.sub(r"\{\{ \$value[^}]*\}\}", "0", text)
+
+    return {name: filled(text) for name, text in rule.get("annotations", {}).items()}
+
+
+@pytest.fixture(scope="session")
+def firing() -> Callable[..., dict[str, Any]]:
+    """`firing("EngineDown", host="node-3")`: an alert of the catalogue as Prometheus sends it, in Data's own form."""
+    files = render_rules(load(), Links())
+    rules = {
+        rule["alert"]: rule
+        for text in files.values()
+        for group in yaml.safe_load(text)["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    }
+
+    def build(name: str, **labels: str) -> dict[str, Any]:
+        rule = rules[name]
+        places = {"cluster": "default", "namespace": "default", "service": "chat", "host": "node-3", "job": "engines"}
+        if rule["labels"]["component"] == "gpu":
+            places |= {"gpu": "2", "uuid": "GPU-8f6e"}
+        every = {"alertname": name, **rule["labels"], **places, "instance": "node-3:8000", **labels}
+        return {
+            "status": "firing",
+            "labels": every,
+            "annotations": _annotations(rule, every),
+            "startsAt": "2026-11-21T05:12:31Z",
+            "endsAt": "0001-01-01T00:00:00Z",
+            "generatorURL": "http://127.0.0.1:9090/graph?g0.expr=up+%3D%3D+0&g0.tab=1",
+            "fingerprint": "03d72fa17236045d",
+        }
+
+    return build
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _direct_connections() -> Iterator[None]:
+    """A proxy in the environment must not stand between two parts on this machine."""
+    before = os.environ.get("NO_PROXY")
+    os.environ["NO_PROXY"] = "127.0.0.1"
+    yield
+    if before is None:
+        del os.environ["NO_PROXY"]
+    else:
+        os.environ["NO_PROXY"] = before

@@ -1,0 +1,184 @@
+"""From a real Alertmanager to a real Slack webhook and mail server: what arrives, and what one lost channel costs."""
+
+import json
+import re
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from email import message_from_string, policy
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from alertmanager.generate import render
+from alertmanager.receivers import TEMPLATES, Receivers
+from alerts.links import Links
+from alerts.output import write
+from alerts.timing import load
+
+TIMING = replace(load().compressed(), root_group_wait=1, symptom_group_wait=5, group_interval=2, heartbeat_interval=1)
+Build = Callable[..., dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Alertmanager:
+    """A running Alertmanager with the generated configuration."""
+
+    http: httpx.Client
+
+    def send(self, *alerts: dict[str, Any], ended: bool = False) -> None:
+        """Post alerts as Prometheus does: they started 90 s ago, and end now or later."""
+        now = datetime.now(UTC)
+        times = {
+            "startsAt": (now - timedelta(seconds=90)).isoformat(),
+            "endsAt": (now + timedelta(seconds=-1 if ended else 300)).isoformat(),
+        }
+        body = [
+            {"labels": one["labels"], "annotations": one["annotations"], "generatorURL": one["generatorURL"]} | times
+            for one in alerts
+        ]
+        self.http.post("/api/v2/alerts", json=body).raise_for_status()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def alertmanager(
+    tool: Callable[[str], Path], inbox_process: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Alertmanager]:
+    folder = tmp_path_factory.mktemp("alertmanager")
+    (folder / "slack_url").write_text(f"{inbox_process.url}/slack\n")
+    receivers = Receivers(
+        slack_url_file=str(folder / "slack_url"),
+        smarthost=inbox_process.smtp,
+        heartbeat_url=f"{inbox_process.url}/nowhere",
+        templates=(str(TEMPLATES / "*.tmpl"), str(folder / "*.tmpl")),
+    )
+    write(render(TIMING, Links(), receivers), folder)
+    url = f"http://127.0.0.1:{free_port()}"
+    command = [tool("alertmanager"), f"--config.file={folder / 'alertmanager.yml'}", "--cluster.listen-address="]
+    command += [f"--storage.path={folder / 'data'}", f"--web.listen-address={url[7:]}", f"--web.external-url={url}"]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        _wait_ready(url, folder / "log")
+        with httpx.Client(base_url=url, trust_env=False) as http:
+            yield Alertmanager(http)
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _wait_ready(url: str, log: Path) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(f"{url}/-/ready").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    pytest.fail(f"Alertmanager is not ready: {log.read_text()[-1000:]}")
+
+
+def by(messages: list[dict[str, Any]], channel: str, status: str) -> dict[str, Any]:
+    (one,) = (one for one in messages if (one["channel"], one["status"]) == (channel, status))
+    return one
+
+
+def test_a_page_and_its_end_reach_both_channels_once(inbox: Any, alertmanager: Alertmanager, firing: Build) -> None:
+    page = firing("EngineDown", host="node-7", instance="node-7:8000")
+    alertmanager.send(page)
+    inbox.wait(2)
+    alertmanager.send(page, ended=True)
+    messages = inbox.wait(4)
+    time.sleep(TIMING.group_interval + 1)
+    assert len(inbox.messages()) == 4
+    slack, mail = by(messages, "slack", "firing"), by(messages, "email", "firing")
+    assert slack["title"] == "PAGE  Engine down: chat on node-7"
+    assert mail["title"] == "[PAGE] Engine down: chat on node-7"
+    assert by(messages, "slack", "resolved")["title"] == "RESOLVED after 1m  Engine down: chat on node-7"
+    assert by(messages, "email", "resolved")["title"] == "[RESOLVED] Engine down: chat on node-7"
+    assert_slack(slack, alertmanager)
+    assert_mail(mail)
+
+
+def assert_slack(message: dict[str, Any], alertmanager: Alertmanager) -> None:
+    (attachment,) = json.loads(message["raw"])["attachments"]
+    assert attachment["color"] == "#D00000"
+    assert attachment["title_link"] == "http://127.0.0.1:8025/runbooks/EngineDown"
+    assert [action["text"] for action in attachment["actions"]] == ["Runbook", "Dashboard", "Query", "Silence 1 h"]
+    assert attachment["fallback"].startswith("PAGE  Engine down: chat on node-7. Requests to this replica")
+
+
+def assert_mail(message: dict[str, Any]) -> None:
+    mail = message_from_string(message["raw"], policy=policy.default)
+    assert mail["X-Alert-Name"] == "EngineDown"
+    assert mail["X-Alert-Severity"] == "page"
+    assert mail["X-Alert-Status"] == "firing"
+    assert mail["X-Alert-Group"] == "alertname=EngineDown cluster=default service=chat"
+    assert re.fullmatch("[0-9a-f]{16}", mail["X-Alert-Fingerprint"])
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail["References"] == "<EngineDown.default.chat.alert@inferwatch>"
+    assert message["text"].startswith("PAGE: Engine down: chat on node-7\n\nImpact:   Requests to this replica")
+    assert message["html"].startswith("<!DOCTYPE html>")
+
+
+def test_a_ticket_reaches_slack_alone(inbox: Any, alertmanager: Alertmanager, firing: Build) -> None:
+    alertmanager.send(firing("TargetDown", job="node-exporter"))
+    (message,) = inbox.wait(1)
+    time.sleep(1)
+    assert [one["channel"] for one in inbox.messages()] == ["slack"]
+    assert message["title"] == "TICKET  Target down: node-exporter on node-3"
+
+
+@pytest.mark.parametrize(("mode", "host"), [("403", "node-1"), ("429", "node-2")])
+def test_a_slack_that_refuses_does_not_cost_the_page(
+    inbox: Any, alertmanager: Alertmanager, firing: Build, mode: str, host: str
+) -> None:
+    inbox.fail("slack", mode, count=1)
+    alertmanager.send(firing("GpuOverheating", host=host, service=host))
+    first, later = inbox.wait(2)
+    assert (first["channel"], first["title"]) == ("email", f"[PAGE] GPU overheating: GPU 2 on {host}")
+    assert later["channel"] == "slack"
+    assert later["received_at"] - first["received_at"] > 1, "Alertmanager waits for the next group_interval"
+
+
+def test_hostile_labels_arrive_as_text(inbox: Any, alertmanager: Alertmanager, firing: Build) -> None:
+    hostile = '<!channel> "><script>alert(1)</script>\nBcc: all@example.org\n\n' + "x" * 10_000
+    alertmanager.send(firing("EngineHung", service=hostile))
+    messages = inbox.wait(2)
+    (attachment,) = json.loads(by(messages, "slack", "firing")["raw"])["attachments"]
+    assert "<!channel>" not in json.dumps(attachment)
+    assert "&lt;!channel&gt;" in attachment["title"]
+    mail = by(messages, "email", "firing")
+    assert "<script" not in mail["html"]
+    assert message_from_string(mail["raw"], policy=policy.default)["Bcc"] is None
+
+
+def test_an_unrouted_alert_is_shown_with_the_reason(inbox: Any, alertmanager: Alertmanager, firing: Build) -> None:
+    foreign = firing("EngineDown", service="other")
+    foreign["labels"]["severity"] = "critical"
+    alertmanager.send(foreign)
+    (message,) = inbox.wait(1)
+    assert message["title"].startswith("TICKET  Engine down")
+    assert "matches no route" in message["text"]
+
+
+def test_a_twin_mutes_the_symptom_of_its_own_service_only(
+    inbox: Any, alertmanager: Alertmanager, firing: Build
+) -> None:
+    twin = firing("EngineDownMutesService", service="muted")
+    alertmanager.send(twin, firing("ServiceDown", service="muted"), firing("ServiceDown", service="heard"))
+    inbox.wait(2)
+    time.sleep(TIMING.group_interval + 1)
+    assert {one["title"].split("  ")[-1].split("] ")[-1] for one in inbox.messages()} == {
+        "Service down: heard answers no probe"
+    }

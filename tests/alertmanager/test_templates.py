@@ -1,0 +1,314 @@
+"""What a message says, rendered by amtool with Alertmanager's own template engine."""
+
+import copy
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+
+from alertmanager.generate import render as generate
+from alertmanager.receivers import TEMPLATES, Receivers
+from alerts.links import Links
+from alerts.rules import catalogue
+from alerts.timing import load
+
+GOLDEN = Path(__file__).with_name("golden")
+TEXTS = (
+    *("slack.title", "slack.text", "slack.fallback", "slack.footer", "slack.color"),
+    *("link.runbook", "link.dashboard", "link.query", "link.silence"),
+    *("email.subject", "email.text", "email.name", "email.severity", "email.group", "email.thread"),
+)
+NAMES = [name for name, alert in catalogue(load()).items() if alert.severity != "none"]
+STATES = ("firing", "resolved", "mixed", "thirty")
+
+Build = Callable[..., dict[str, Any]]
+Render = Callable[..., dict[str, str]]
+
+
+def message(*alerts: dict[str, Any]) -> dict[str, Any]:
+    """A notification's data, as Alertmanager makes it of a group of alerts."""
+    status = "firing" if any(one["status"] == "firing" for one in alerts) else "resolved"
+    first, *rest = (one["labels"] for one in alerts)
+    common = {name: value for name, value in first.items() if all(one.get(name) == value for one in rest)}
+    group = {name: common[name] for name in ("cluster", "alertname", "service") if name in common}
+    return {
+        "receiver": "page",
+        "status": status,
+        "alerts": list(alerts),
+        "groupLabels": group,
+        "commonLabels": common,
+        "commonAnnotations": {},
+        "externalURL": "http://127.0.0.1:9093",
+    }
+
+
+def resolved(alert: dict[str, Any], end: str = "2026-11-21T05:18:44Z") -> dict[str, Any]:
+    return {**copy.deepcopy(alert), "status": "resolved", "endsAt": end}
+
+
+def in_state(state: str, build: Build, name: str) -> dict[str, Any]:
+    one, other = build(name), build(name, host="node-4", instance="node-4:8000")
+    if state == "thirty":
+        return message(*(build(name, host=f"node-{i}", instance=f"node-{i}:8000") for i in range(30)))
+    return {
+        "firing": lambda: message(one),
+        "resolved": lambda: message(resolved(one)),
+        "mixed": lambda: message(one, resolved(other)),
+    }[state]()
+
+
+@pytest.fixture(scope="module")
+def render(tool: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Render:
+    folder = tmp_path_factory.mktemp("templates")
+
+    def rendered(data: dict[str, Any], links: Links | None = None) -> dict[str, str]:
+        (folder / "links.tmpl").write_text(generate(load(), links or Links(), Receivers())["links.tmpl"])
+        (folder / "data.json").write_text(json.dumps(data))
+        command = [tool("amtool"), "template", "render", f"--template.data={folder / 'data.json'}"]
+        command += [f"--template.glob={each}/*.tmpl" for each in (TEMPLATES, folder)]
+
+        def run(text: str, kind: str) -> str:
+            ran = subprocess.run(
+                [*command, f"--template.type={kind}", f"--template.text={text}"], capture_output=True, text=True
+            )
+            assert ran.returncode == 0, ran.stderr
+            return ran.stdout.removesuffix("\n")
+
+        texts = run("\x1e".join(f'{{{{ template "{name}" . }}}}' for name in TEXTS), "text").split("\x1e")
+        html = run('{{ template "email.html" . }}', "html")
+        return dict(zip(TEXTS, texts, strict=True)) | {"email.html": html}
+
+    return rendered
+
+
+class Tags(HTMLParser):
+    """The tags of an html part, and the links in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: set[str] = set()
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+        if tag not in ("meta", "br", "!doctype"):
+            self.open.append(tag)
+        self.links += [value or "" for name, value in attrs if name == "href"]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def read_html(text: str) -> Tags:
+    tags = Tags()
+    tags.feed(text)
+    tags.close()
+    assert tags.open == []
+    return tags
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_alert_gives_a_whole_message_in_every_state(render: Render, firing: Build, name: str, state: str) -> None:
+    data = in_state(state, firing, name)
+    made = render(data)
+    assert_well_formed(made)
+    word = "RESOLVED" if state == "resolved" else catalogue(load())[name].severity.upper()
+    assert made["slack.title"].startswith(f"{word} after 6m  " if state == "resolved" else f"{word}  ")
+    assert made["email.subject"].startswith(f"[{word}] ")
+    assert data["alerts"][0]["annotations"]["summary"] in made["slack.title"]
+    colors = {"RESOLVED": "good", "PAGE": "#D00000", "TICKET": "#E8A200"}
+    assert made["slack.color"] == colors[word]
+
+
+def assert_well_formed(made: dict[str, str]) -> None:
+    for template, text in made.items():
+        assert text.strip(), f"{template} is empty"
+        for sign in ("<no value>", "%!", "{{", "ZgotmplZ", "<error"):
+            assert sign not in text, f"{sign} in {template}"
+    assert len(made["slack.title"]) <= 130
+    assert len(made["slack.text"]) <= 2800
+    assert len(made["slack.fallback"]) <= 400
+    assert not re.search(r"\n\s*\n", made["slack.text"]), "a hole in the Slack text"
+    for line in ("slack.title", "slack.fallback", "slack.footer", "email.subject", "email.group", "email.thread"):
+        assert "\n" not in made[line]
+    for link in ("link.runbook", "link.dashboard", "link.query", "link.silence"):
+        assert urlsplit(made[link]).scheme == "http"
+        assert urlsplit(made[link]).netloc
+    assert not read_html(made["email.html"]).seen & {"script", "img", "iframe", "form"}
+
+
+def test_a_firing_page_says_what_who_and_what_to_do(render: Render, firing: Build) -> None:
+    made = render(message(firing("GpuOverheating", instance="node-3:9836")))
+    assert made["slack.title"] == "PAGE  GPU overheating: GPU 2 on node-3"
+    assert made["slack.fallback"].startswith("PAGE  GPU overheating: GPU 2 on node-3. The hardware slows")
+    lines = made["slack.text"].splitlines()
+    assert [line.split(":*")[0] for line in lines] == ["*Impact", "*What", "*Do first", "*Where"]
+    assert lines[1] == (
+        "*What:* 0 °C of margin left (expected above 0 °C) · since 05:12:31 UTC, <!date^1795237951^{ago}|2026-11-21>"
+    )
+    assert lines[3] == (
+        "*Where:* gpu 2 · host node-3 · instance node-3:9836 · job engines · service chat · uuid GPU-8f6e"
+    )
+    assert made["slack.footer"] == "GpuOverheating · page · team inference · 03d72fa17236045d"
+    assert made["email.subject"] == "[PAGE] GPU overheating: GPU 2 on node-3"
+
+
+def test_a_resolved_page_says_how_long_it_was_and_asks_for_nothing(render: Render, firing: Build) -> None:
+    made = render(message(resolved(firing("EngineDown"))))
+    assert made["slack.title"] == "RESOLVED after 6m  Engine down: chat on node-3"
+    assert "05:12:31 to 05:18:44 UTC" in made["slack.text"]
+    assert "Do first" not in made["slack.text"] + made["email.text"] + made["email.html"]
+    assert "Silence" not in made["email.text"] + made["email.html"]
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        ("2026-11-21T05:12:31Z", "0s"),
+        ("2026-11-21T05:13:30.9Z", "59s"),
+        ("2026-11-21T05:13:31Z", "1m"),
+        ("2026-11-21T05:22:31Z", "10m"),
+        ("2026-11-21T06:12:31Z", "1h"),
+        ("2026-11-21T07:17:40Z", "2h5m"),
+    ],
+)
+def test_durations_read_as_people_say_them(render: Render, firing: Build, end: str, words: str) -> None:
+    title = render(message(resolved(firing("EngineDown"), end)))["slack.title"]
+    assert title.startswith(f"RESOLVED after {words}  ")
+
+
+def test_a_group_lasted_from_its_first_start_to_its_last_end(render: Render, firing: Build) -> None:
+    early, late = firing("EngineDown"), firing("EngineDown", host="node-4")
+    early["startsAt"] = "2026-11-21T05:10:00Z"
+    made = render(message(resolved(late, "2026-11-21T05:20:00Z"), resolved(early, "2026-11-21T05:15:00Z")))
+    assert made["slack.title"].startswith("RESOLVED after 10m  ")
+
+
+def test_of_thirty_members_five_are_named_and_the_rest_counted(render: Render, firing: Build) -> None:
+    made = render(in_state("thirty", firing, "EngineDown"))
+    assert made["slack.title"] == "PAGE  Engine down: chat on node-0 + 29 more"
+    for text in (made["slack.text"], made["email.text"], made["email.html"]):
+        assert "Firing: 30" in text
+        assert "+ 25 more" in text
+        assert "node-4:8000" in text
+        assert "node-5:8000" not in text
+
+
+def test_a_mixed_group_tells_of_what_still_fires_first(render: Render, firing: Build) -> None:
+    healed = resolved(firing("EngineDown", host="node-1", instance="node-1:8000"))
+    made = render(message(healed, firing("EngineDown")))
+    assert made["slack.title"] == "PAGE  Engine down: chat on node-3"
+    for text in (made["slack.text"], made["email.text"]):
+        assert text.index("Firing: 1") < text.index("Recovered: 1") < text.index("node-1:8000")
+
+
+def test_missing_texts_and_labels_leave_no_holes(render: Render, firing: Build) -> None:
+    bare = firing("EngineDown")
+    bare |= {"labels": {"alertname": "Foreign"}, "annotations": {}, "generatorURL": ""}
+    made = render(message(bare))
+    assert_well_formed(made)
+    assert made["slack.title"] == "TICKET  Foreign"
+    assert made["slack.text"].startswith("*What:* since 05:12:31 UTC")
+    assert made["link.query"] == "http://127.0.0.1:9093"
+    assert made["link.dashboard"] == "http://127.0.0.1:3000"
+
+
+def test_an_alert_without_even_a_name_still_says_something(render: Render, firing: Build) -> None:
+    bare = firing("EngineDown") | {"labels": {}, "annotations": {}, "fingerprint": "03d72fa17236045d"}
+    assert render(message(bare))["slack.title"] == "TICKET  Alert without a name"
+
+
+HOSTILE = {
+    "mention": "<!channel> <@U123> <!subteam^S1>",
+    "link": "<http://evil.example|Runbook> http://evil.example/x",
+    "markup": '"><script>alert(1)</script><img src=x onerror=alert(1)>',
+    "quotes": """'; $(reboot) `reboot` "quoted" \\""",
+    "newlines": "one\ntwo\r\n\r\nBcc: everyone@example.org\n\tthree",
+    "long": "x" * 10_000,
+    "template": "{{ .ExternalURL }} %s %d",
+    "right to left": "\u202enode-3\u2066 abc",
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_no_label_value_injects_anything(render: Render, firing: Build, kind: str) -> None:
+    value = HOSTILE[kind]
+    one = firing("EngineDown", service=value, host=value, instance=value)
+    made = render(message(one, resolved(firing("EngineDown", service=value, host="h"))))
+    slack = "".join(text for name, text in made.items() if name.startswith("slack."))
+    angles = re.findall(r"<[^>]*>", slack)
+    assert all(angle.startswith("<!date^1795237951^") for angle in angles), angles
+    assert "http://evil" not in slack
+    assert "\u202e" not in "".join(made.values())
+    assert len(made["slack.text"]) <= 2800
+    assert "\n" not in made["slack.title"] + made["email.subject"] + made["email.group"] + made["email.thread"]
+    html = read_html(made["email.html"])
+    assert not html.seen & {"script", "img"}
+    assert all(urlsplit(link).hostname == "127.0.0.1" for link in html.links)
+
+
+def test_the_dashboard_opens_around_the_incident(render: Render, firing: Build) -> None:
+    start, half_hour = 1_795_237_951_000, 1_800_000
+    now = urlsplit(render(message(firing("EngineDown")))["link.dashboard"])
+    assert parse_qs(now.query)["from"] == [str(start - half_hour)]
+    assert parse_qs(now.query)["to"] == ["now"]
+    then = urlsplit(render(message(resolved(firing("EngineDown"))))["link.dashboard"])
+    assert parse_qs(then.query)["to"] == [str(start + 373_000)]
+    assert parse_qs(then.query)["var-service"] == ["chat"]
+
+
+def test_a_dashboard_without_a_query_gets_one(render: Render, firing: Build) -> None:
+    one = firing("EngineDown")
+    one["annotations"]["dashboard_url"] = "http://127.0.0.1:3000/d/fleet"
+    link = render(message(one))["link.dashboard"]
+    assert link == "http://127.0.0.1:3000/d/fleet?from=1795236151000&to=now"
+
+
+def test_the_silence_link_names_the_alert_and_its_scope(render: Render, firing: Build) -> None:
+    alerts = (firing("EngineDown", host=f"node-{i}", service="my chat", instance=f"n{i}:1") for i in range(2))
+    link = render(message(*alerts))["link.silence"]
+    wanted = '{alertname="EngineDown",cluster="default",service="my chat"}'
+    assert unquote(link) == f"http://127.0.0.1:9093/#/silences/new?filter={wanted}"
+    assert "+" not in link
+
+
+def test_without_an_alertmanager_page_the_message_carries_the_command(render: Render, firing: Build) -> None:
+    made = render(message(firing("EngineDown")), Links(alertmanager_ui_url=""))
+    command = (
+        "amtool silence add --alertmanager.url=http://127.0.0.1:9093 --duration=1h --comment='on it' "
+        """'alertname="EngineDown"' 'cluster="default"' 'host="node-3"' 'instance="node-3:8000"' 'service="chat"'"""
+    )
+    assert f"*Silence 1 h:* `{command}`" in made["slack.text"]
+    assert command in made["email.text"]
+    assert "amtool silence add" in made["email.html"]
+
+
+def test_the_command_holds_nothing_that_a_shell_would_obey(render: Render, firing: Build) -> None:
+    hostile = firing("EngineDown", service=HOSTILE["quotes"], host="$(reboot)")
+    text = render(message(hostile), Links(alertmanager_ui_url=""))["email.text"]
+    (line,) = (line for line in text.splitlines() if "amtool" in line)
+    assert "service=" not in line
+    assert """'host="$(reboot)"'""" in line  # a single-quoted word means itself
+
+
+@pytest.mark.parametrize("name", ["EngineDown", "GpuOverheating"])
+def test_messages_read_as_their_golden_files(
+    render: Render, firing: Build, name: str, request: pytest.FixtureRequest
+) -> None:
+    one = firing(name) if name.startswith("Gpu") else firing(name, engine="vllm")
+    parts = []
+    for state, data in (("firing", message(one)), ("resolved", message(resolved(one)))):
+        made = render(data)
+        parts += [f"===== {state}: {template}\n{text}\n" for template, text in made.items()]
+    golden, text = GOLDEN / f"{name}.txt", "".join(parts)
+    if request.config.getoption("--update-golden"):
+        golden.write_text(text)
+    assert text == golden.read_text(), "differs from the golden file; look at it, then run pytest --update-golden"
