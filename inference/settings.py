@@ -29,7 +29,11 @@ class Settings(BaseSettings):
         "without it a tiny model with random weights is built, whose text is noise",
     )
     served_model_name: str | None = Field(
-        None, alias="SERVED_MODEL_NAME", min_length=1, max_length=200, description="name in the API and in metrics"
+        None,
+        alias="SERVED_MODEL_NAME",
+        min_length=1,
+        max_length=200,
+        description="name in the API and in metrics; without it the directory's or the hub id",
     )
     model_cache: Path = Field(
         Path(".inferwatch/models"), alias="MODEL_CACHE", description="where the tiny model is kept once built"
@@ -54,7 +58,12 @@ class Settings(BaseSettings):
     shutdown_seconds: int = Field(
         8, alias="SHUTDOWN_SECONDS", ge=0, description="after SIGTERM running answers get so long to finish"
     )
-    torch_threads: int | None = Field(None, alias="TORCH_THREADS", ge=1, description="CPU threads of the model")
+    torch_threads: int | None = Field(
+        None,
+        alias="TORCH_THREADS",
+        ge=1,
+        description="CPU threads of the model; without it torch decides, and the tiny model gets one",
+    )
     enable_faults: bool = Field(
         False, alias="INFERENCE_FAULTS", description="serve /admin/faults, which breaks this service on demand"
     )

@@ -87,6 +87,9 @@ async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     # Without the body marker, and without positions in broken JSON.
     param = ".".join(str(part) for part in first["loc"][1:] if isinstance(part, str)) or None
     message = str(first["msg"]).removeprefix("Value error, ")
+    if first["type"] == "model_attributes_type":
+        # pydantic's words for it do not tell that a missing header makes JSON a mere string.
+        message = "the body must be a JSON object, sent with Content-Type: application/json"
     return JSONResponse(error_body(400, f"{param}: {message}" if param else message, param=param), 400)
 
 
