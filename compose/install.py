@@ -32,7 +32,7 @@ def main() -> int:
     if not (missing := set(options.extras) - _installed(stamp)):
         return 0
     try:
-        if not (venv / "bin" / "python").exists():
+        if not (venv / "bin" / "pip").exists():
             _say(f"making {venv}")
             subprocess.run([sys.executable, "-m", "venv", venv], check=True)
         _install(venv, sorted(missing), options.torch_index)
