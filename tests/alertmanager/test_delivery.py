@@ -4,13 +4,15 @@ import json
 import re
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_string, policy
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import pytest
@@ -45,6 +47,29 @@ class Alertmanager:
         self.http.post("/api/v2/alerts", json=body).raise_for_status()
 
 
+class Beats(BaseHTTPRequestHandler):
+    """Notes when a heartbeat arrives."""
+
+    times: ClassVar[list[float]] = []
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.times.append(time.monotonic())
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def heartbeat_url() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Beats) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/heartbeat"
+        server.shutdown()
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return int(listening.getsockname()[1])
@@ -52,14 +77,14 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def alertmanager(
-    tool: Callable[[str], Path], inbox_process: Any, tmp_path_factory: pytest.TempPathFactory
+    tool: Callable[[str], Path], inbox_process: Any, heartbeat_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Alertmanager]:
     folder = tmp_path_factory.mktemp("alertmanager")
     (folder / "slack_url").write_text(f"{inbox_process.url}/slack\n")
     receivers = Receivers(
         slack_url_file=str(folder / "slack_url"),
         smarthost=inbox_process.smtp,
-        heartbeat_url=f"{inbox_process.url}/nowhere",
+        heartbeat_url=heartbeat_url,
         templates=(str(TEMPLATES / "*.tmpl"), str(folder / "*.tmpl")),
     )
     write(render(TIMING, Links(), receivers), folder)
@@ -182,3 +207,12 @@ def test_a_twin_mutes_the_symptom_of_its_own_service_only(
     assert {one["title"].split("  ")[-1].split("] ")[-1] for one in inbox.messages()} == {
         "Service down: heard answers no probe"
     }
+
+
+def test_the_heartbeat_leaves_at_every_tick_and_reaches_nobody(
+    inbox: Any, alertmanager: Alertmanager, firing: Build
+) -> None:
+    alertmanager.send(firing("Watchdog"))
+    time.sleep(4 * TIMING.heartbeat_interval + 0.5)
+    assert len(Beats.times) >= 4
+    assert inbox.messages() == []
