@@ -32,7 +32,6 @@ def main(arguments: list[str] | None = None) -> int:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f"deadman: heartbeats to http://{Address(*listening.getsockname()[:2])}/heartbeat", flush=True)
     _watch(watch, couriers, settings, stop)
-    server.shutdown()
     return 0
 
 
