@@ -33,7 +33,7 @@ class Settings(BaseSettings):
         alias="SERVED_MODEL_NAME",
         min_length=1,
         max_length=200,
-        description="name in the API and in metrics; without it the directory's or the hub id",
+        description="name in the API and in metrics; without it the directory's name or the hub id",
     )
     model_cache: Path = Field(
         Path(".inferwatch/models"), alias="MODEL_CACHE", description="where the tiny model is kept once built"

@@ -15,7 +15,7 @@ _LONGEST_DEFAULT_CONTEXT = 2048
 """Where nobody sets a context length: many models allow so much that their KV cache would not fit."""
 
 _TINY_THREADS = 1
-"""Measured on 2 cores beside other work: a second thread halves the speed of so small a model."""
+"""Measured on 2 cores beside other work: a second thread makes so small a model slower (figures in the README)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,9 +55,11 @@ def test_a_streamed_chat_equals_the_whole_one(service, asking):
 
 
 def test_greedy_answers_do_not_depend_on_what_else_is_in_the_batch(service, asking):
-    alone = [asking.complete(service.client, prompt, 48) for prompt in PROMPTS]
+    # Of different lengths, so that some leave from the middle of the batch and others move into their slots.
+    lengths = (40, 8, 90, 24, 64, 16, 80, 56)
+    alone = [asking.complete(service.client, *request) for request in zip(PROMPTS, lengths, strict=True)]
     with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(lambda prompt: asking.complete(service.client, prompt, 48), PROMPTS))
+        together = list(pool.map(lambda *request: asking.complete(service.client, *request), PROMPTS, lengths))
     assert together == alone
     assert len(set(alone)) == 8
 

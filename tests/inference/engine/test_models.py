@@ -45,13 +45,19 @@ def test_batched_answers_equal_those_of_transformers_own_loop(model_directory, n
     directory = model_directory(name)
     model = load(source(directory))
     texts = ["the rain", "in spain stays mainly", "plain " * 9, "a", "the plain"]
-    prompts = [Prompt(tuple(model.tokenizer.encode(text)), 24, temperature=0) for text in texts]
+    # Of different lengths, so that some leave from the middle of the batch and others move into their slots.
+    lengths = (8, 30, 40, 17, 25)
+    prompts = [
+        Prompt(tuple(model.tokenizer.encode(text)), length, temperature=0)
+        for text, length in zip(texts, lengths, strict=True)
+    ]
     answers = asyncio.run(generate(model, prompts))
     plain = AutoModelForCausalLM.from_pretrained(directory, local_files_only=True).eval()
     for prompt, (tokens, event) in zip(prompts, answers, strict=True):
         assert isinstance(event, Finished)
         with torch.inference_mode():
-            whole = plain.generate(torch.tensor([prompt.tokens]), max_new_tokens=24, do_sample=False, pad_token_id=0)
+            ids = torch.tensor([prompt.tokens])
+            whole = plain.generate(ids, max_new_tokens=prompt.max_tokens, do_sample=False, pad_token_id=0)
         assert tokens == whole[0, len(prompt.tokens) :].tolist()
 
 
