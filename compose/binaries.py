@@ -91,7 +91,7 @@ def ensure(directory: Path, say: Callable[[str], None]) -> None:
         wanted = missing(directory)
         if wanted:
             say(f"fetching {', '.join(sorted({tool.package for tool in wanted}))} into {directory}")
-            _fetch(directory, wanted)
+            _fetch(directory, wanted, say)
 
 
 def _output(program: Path, argument: str) -> str:
@@ -115,16 +115,20 @@ def _link(link: Path, target: Path) -> None:
     link.symlink_to(target)
 
 
-def _fetch(directory: Path, wanted: list[Tool]) -> None:
+def _fetch(directory: Path, wanted: list[Tool], say: Callable[[str], None]) -> None:
     if not (shutil.which("apt-get") and shutil.which("dpkg")):
         raise BinariesMissingError(_by_hand(wanted, "this is no Debian or Ubuntu machine"))
     with tempfile.TemporaryDirectory(dir=directory, prefix=".fetch-") as scratch:
         problem = _download(Path(scratch), sorted({tool.package for tool in wanted}))
         if problem:
             raise BinariesMissingError(_by_hand(wanted, problem))
+        if problem := _download_pages(Path(scratch)):
+            say(f"the pages of Prometheus will lack scripts ({problem})")
         unpacked = Path(scratch) / _PACKAGES
         for package in Path(scratch).glob("*.deb"):
             subprocess.run(["dpkg", "-x", package, unpacked], check=True, capture_output=True)
+        # 200 MB that no page reads: the time zones before they were made into scripts.
+        shutil.rmtree(unpacked / "usr" / "share" / "javascript" / "moment-timezone" / "data", ignore_errors=True)
         _free_of_root(unpacked)
         shutil.rmtree(directory / _PACKAGES, ignore_errors=True)
         unpacked.rename(directory / _PACKAGES)
@@ -162,10 +166,26 @@ def _download(scratch: Path, packages: list[str]) -> str:
     if not _apt(scratch, [], ["download", *packages]):
         return ""
     lists, cache = scratch / "lists", scratch / "cache"
-    (lists / "partial").mkdir(parents=True)
-    (cache / "archives" / "partial").mkdir(parents=True)
+    (lists / "partial").mkdir(parents=True, exist_ok=True)
+    (cache / "archives" / "partial").mkdir(parents=True, exist_ok=True)
     private = ["-o", f"Dir::State::Lists={lists}", "-o", f"Dir::Cache={cache}"]
     return _apt(scratch, private, ["update"]) or _apt(scratch, private, ["download", *packages])
+
+
+def _download_pages(scratch: Path) -> str:
+    """Scripts and fonts that Debian's pages of Prometheus link to; returns what went wrong, empty on success."""
+    had: set[str] = set()
+    while missing := {name for package in scratch.glob("*.deb") for name in _page_packages(package)} - had:
+        if problem := _download(scratch, sorted(missing)):
+            return problem
+        had |= missing
+    return ""
+
+
+def _page_packages(package: Path) -> list[str]:
+    """Names of the packages with scripts and fonts that a package depends on."""
+    depends = subprocess.run(["dpkg", "-f", package, "Depends"], capture_output=True, text=True, check=True).stdout
+    return re.findall(r"\b((?:libjs|fonts)-[a-z0-9.+-]+)", depends)
 
 
 def _apt(scratch: Path, options: list[str], arguments: list[str]) -> str:

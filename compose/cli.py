@@ -53,7 +53,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         command: Command = options.command
         return command(options, settings, console)
-    except (StackError, NotReadyError, ConfigurationError, BinariesMissingError, DrillRefused) as error:
+    except NotReadyError as error:
+        return _fail(f"{error}\nEvery part's log is in {settings.state.log}.", _FAILED)
+    except (StackError, ConfigurationError, BinariesMissingError, DrillRefused) as error:
         return _fail(str(error), _FAILED)
     except (OSError, RuntimeError, httpx.HTTPError) as error:
         return _fail(f"{type(error).__name__}: {error}", _FAILED)

@@ -128,5 +128,6 @@ def _probe(settings: Settings) -> Part:
 def _prometheus(settings: Settings) -> Part:
     name = "prometheus"
     config, data = settings.state.config / "prometheus.yml", settings.state.data / name
-    arguments = prometheus.flags(config, data, settings.address(name), settings.timing)
-    return Part(name, (str(settings.bin_dir / name), *arguments), settings.url(name), health="/-/ready")
+    program = settings.bin_dir / name
+    arguments = prometheus.flags(program, config, data, settings.address(name), settings.timing)
+    return Part(name, (str(program), *arguments), settings.url(name), health="/-/ready")

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from alerts.timing import Timing, duration
+from compose.binaries import offers
 from compose.part import Part
 from exporters.catalogue.labels import CLUSTER, HOST, INSTANCE, JOB, NAMESPACE, SERVICE
 
@@ -54,9 +55,10 @@ def render(parts: tuple[Part, ...], timing: Timing, targets: Path, version: tupl
     return "# Rendered by `inferwatch up`; edits are lost.\n" + yaml.dump(document, Dumper=_Dumper, sort_keys=False)
 
 
-def flags(config: Path, data: Path, address: str, timing: Timing) -> tuple[str, ...]:
-    """Command-line flags of Prometheus, known to 2.42 and 3.x."""
+def flags(program: Path, config: Path, data: Path, address: str, timing: Timing) -> tuple[str, ...]:
+    """Command-line flags of this Prometheus, 2.42 or 3.x."""
     return (
+        *_pages(program),
         f"--config.file={config}",
         f"--storage.tsdb.path={data}",
         f"--storage.tsdb.retention.time={_RETENTION_TIME}",
@@ -68,6 +70,12 @@ def flags(config: Path, data: Path, address: str, timing: Timing) -> tuple[str, 
         "--rules.alert.for-grace-period=0s",
         f"--rules.alert.resend-delay={duration(timing.resend_delay)}",
     )
+
+
+def _pages(program: Path) -> tuple[str, ...]:
+    """Debian's build reads its web pages from files, which lie beside the program wherever it was unpacked."""
+    assets = program.resolve().parent.parent / "share" / "prometheus" / "web"
+    return (f"--web.local-assets={assets}/",) if assets.is_dir() and offers(program, "--web.local-assets") else ()
 
 
 class _Dumper(yaml.SafeDumper):

@@ -86,7 +86,7 @@ def wait_watched(prometheus: Part, jobs: frozenset[str], deadline: float) -> Non
     """
     while problem := _unwatched(prometheus, jobs):
         if time.monotonic() > deadline:
-            raise NotReadyError(f"prometheus: {problem}\nHow to look: {prometheus.url}/targets")
+            raise NotReadyError(f"prometheus: {problem}")
         time.sleep(_POLL)
 
 

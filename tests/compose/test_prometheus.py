@@ -65,8 +65,9 @@ def labels(tool, tmp_path_factory):
     timing = load().compressed()
     path = folder / "prometheus.yml"
     path.write_text(prometheus.render((other, own), timing, folder / "targets", (2, 42), HOST))
-    flags = prometheus.flags(path, folder / "data", address, timing)
-    with subprocess.Popen([tool("prometheus"), *flags], stderr=subprocess.DEVNULL) as process:
+    program = tool("prometheus")
+    flags = prometheus.flags(program, path, folder / "data", address, timing)
+    with subprocess.Popen([program, *flags], stderr=subprocess.DEVNULL) as process:
         yield discovered(own.url, 1 + len(users))
         process.terminate()
 
@@ -112,6 +113,13 @@ def test_a_target_on_loopback_is_on_this_machine(labels):
     assert labels["localhost:9"]["service"] == "dcgm"
 
 
+def test_the_query_link_of_a_message_leads_to_a_page(labels):
+    own = next(address for address in labels if address.startswith("127.0.0.1:"))
+    answer = httpx.get(f"http://{own}/graph?g0.expr=up&g0.tab=1", trust_env=False, follow_redirects=True)
+    assert answer.status_code == 200
+    assert "<title>Prometheus" in answer.text
+
+
 def test_promtool_accepts_the_configuration(config, alertmanager, tool):
     path = config((alertmanager, Part("inference", (), "http://127.0.0.1:8000", labels={"engine": "inferwatch"})))
     checked = subprocess.run([tool("promtool"), "check", "config", path], capture_output=True, text=True)
@@ -132,5 +140,5 @@ def test_every_scrape_is_bounded(config, alertmanager):
 
 def test_every_flag_is_one_that_prometheus_knows(tool, tmp_path):
     known = subprocess.run([tool("prometheus"), "--help"], capture_output=True, text=True)
-    for flag in prometheus.flags(tmp_path / "c", tmp_path, "127.0.0.1:9090", load()):
+    for flag in prometheus.flags(tool("prometheus"), tmp_path / "c", tmp_path, "127.0.0.1:9090", load()):
         assert re.search(rf"^\s+{flag.split('=')[0]}\b", known.stdout + known.stderr, re.MULTILINE), flag
