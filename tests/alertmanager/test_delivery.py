@@ -2,7 +2,6 @@
 
 import json
 import re
-import socket
 import subprocess
 import threading
 import time
@@ -70,14 +69,10 @@ def heartbeat_url() -> Iterator[str]:
         server.shutdown()
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def alertmanager(
     tool: Callable[[str], Path],
+    free_port: Callable[[], int],
     inbox_process: Any,
     heartbeat_url: str,
     firing: Build,

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import sys
 import time
 from pathlib import Path
@@ -31,15 +30,6 @@ def _pids_of(state: State) -> list[int]:
 @pytest.fixture
 def pids_of():
     return _pids_of
-
-
-@pytest.fixture
-def free_port():
-    def free() -> int:
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            return server.getsockname()[1]
-
-    return free
 
 
 @pytest.fixture

@@ -143,10 +143,10 @@ def test_an_interrupted_up_leaves_nothing(environment, broken_tools, pids_of, tm
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     ) as up:
-        eventually(lambda: len(pids_of(state)) > 3)
+        eventually(lambda: len(pids_of(state)) > 3 or up.poll() is not None, seconds=60)
         up.send_signal(signal.SIGINT)
         _, said = up.communicate(timeout=30)
-    assert up.returncode == 130
+    assert up.returncode == 130, said
     assert said == b"inferwatch: interrupted\n"
     assert pids_of(state) == []
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -62,20 +61,12 @@ class Running:
         return httpx.get(f"{self.native.url('inbox')}/api/messages").raise_for_status().json()
 
 
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    numbers = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return numbers
-
-
 @pytest.fixture(scope="session")
-def running(tmp_path_factory) -> Iterator[Running]:
+def running(tmp_path_factory, free_port) -> Iterator[Running]:
     state = tmp_path_factory.mktemp("stack")
     names = sorted({port.variable for port in ports.PORTS})
     environment = {
-        **dict(zip(names, map(str, free_ports(len(names))), strict=True)),
+        **{name: str(free_port()) for name in names},
         "INFERWATCH_STATE_DIR": str(state),
         "INFERWATCH_CLOCK": "compressed",
     }
