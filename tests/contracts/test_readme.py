@@ -5,6 +5,7 @@ from pathlib import Path
 
 from compose.cli import main
 from compose.readme import render
+from inference.engine.tiny import NAME
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text()
@@ -34,3 +35,7 @@ def test_the_drill_that_it_shows_exists(capsys):
     listed = {line.split()[0] for line in capsys.readouterr().out.splitlines()}
 
     assert set(re.findall(r"NAME=([a-z_]+)", TEXT)) <= listed
+
+
+def test_the_completion_that_it_shows_names_the_model_that_is_served():
+    assert re.findall(r'"model": "([^"]+)"', TEXT) == [NAME]
