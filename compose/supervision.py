@@ -174,7 +174,12 @@ class Supervision:
         self.state.socket.unlink(missing_ok=True)
         ran = subprocess.run(
             [sys.executable, "-m", "supervisor.supervisord", "--configuration", str(self._conf)],
-            env={**os.environ, processes.MARK: str(self.state.root), "PYTHONUNBUFFERED": "1"},
+            env={
+                **os.environ,
+                **_without_proxy(),
+                processes.MARK: str(self.state.root),
+                "PYTHONUNBUFFERED": "1",
+            },
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -228,3 +233,10 @@ class Supervision:
 def _escaped(value: object) -> str:
     """For supervisord's configuration, which expands percent signs."""
     return str(value).replace("%", "%%")
+
+
+def _without_proxy() -> dict[str, str]:
+    """Parts talk to each other on loopback, also where the world is reached through a proxy."""
+    return {
+        name: ",".join(filter(None, (os.environ.get(name), "127.0.0.1,localhost"))) for name in ("no_proxy", "NO_PROXY")
+    }

@@ -1,17 +1,16 @@
 """The engine stops stepping while its health page still says ok."""
 
-import httpx
-
+from alerts.drills.calls import call
 from alerts.drills.drill import PAGE, Drill
 from alerts.drills.stack import Stack
 
 
 def _inject(stack: Stack) -> None:
-    httpx.put(f"{stack.url('inference')}/admin/faults/hang", json={}).raise_for_status()
+    call("PUT", f"{stack.url('inference')}/admin/faults/hang", {})
 
 
 def _mend(stack: Stack) -> None:
-    httpx.delete(f"{stack.url('inference')}/admin/faults/hang").raise_for_status()
+    call("DELETE", f"{stack.url('inference')}/admin/faults/hang")
 
 
 DRILL = Drill(

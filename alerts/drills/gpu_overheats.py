@@ -1,7 +1,6 @@
 """One GPU gets hotter than its slowdown temperature, in the simulated NVML driver."""
 
-import httpx
-
+from alerts.drills.calls import call
 from alerts.drills.drill import PAGE, Drill
 from alerts.drills.stack import Stack
 
@@ -21,7 +20,7 @@ def _mend(stack: Stack) -> None:
 
 def _set(stack: Stack, celsius: float | None) -> None:
     url = f"{stack.url('gpu-exporter')}/simulator/gpus/{GPU}"
-    httpx.patch(url, json={"temperature_celsius": celsius}).raise_for_status()
+    call("PATCH", url, {"temperature_celsius": celsius})
 
 
 DRILL = Drill(

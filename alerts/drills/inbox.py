@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import httpx
+from alerts.drills.calls import call
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,9 @@ def messages(url: str) -> list[Message]:
     Raises:
         httpx.HTTPError: If the inbox does not answer.
     """
-    answer = httpx.get(f"{url}/api/messages", timeout=5)
-    answer.raise_for_status()
-    return sorted((_message(entry) for entry in answer.json()), key=lambda message: message.received_at)
+    return sorted(
+        (_message(entry) for entry in call("GET", f"{url}/api/messages")), key=lambda message: message.received_at
+    )
 
 
 def _message(entry: dict[str, object]) -> Message:

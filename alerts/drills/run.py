@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import httpx
 
+from alerts.drills.calls import call
 from alerts.drills.drill import Drill
 from alerts.drills.inbox import Message, messages
 from alerts.drills.judge import Report, expected, judge
@@ -119,9 +120,7 @@ class _Run:
 
     def _active(self) -> set[str]:
         """Names of alerts, pending or firing, that can reach a person."""
-        answer = httpx.get(f"{self.stack.url('prometheus')}/api/v1/alerts", timeout=5)
-        answer.raise_for_status()
-        alerts = answer.json()["data"]["alerts"]
+        alerts = call("GET", f"{self.stack.url('prometheus')}/api/v1/alerts")["data"]["alerts"]
         return {alert["labels"]["alertname"] for alert in alerts if alert["labels"].get("severity") != "none"}
 
     def _new(self) -> list[Message]:

@@ -1,17 +1,16 @@
 """Every request fails inside a service whose engine is alive: a symptom without a modelled root."""
 
-import httpx
-
+from alerts.drills.calls import call
 from alerts.drills.drill import PAGE, Drill
 from alerts.drills.stack import Stack
 
 
 def _inject(stack: Stack) -> None:
-    httpx.put(f"{stack.url('inference')}/admin/faults/error", json={"ratio": 1.0}).raise_for_status()
+    call("PUT", f"{stack.url('inference')}/admin/faults/error", {"ratio": 1.0})
 
 
 def _mend(stack: Stack) -> None:
-    httpx.delete(f"{stack.url('inference')}/admin/faults/error").raise_for_status()
+    call("DELETE", f"{stack.url('inference')}/admin/faults/error")
 
 
 DRILL = Drill(

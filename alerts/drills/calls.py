@@ -1,0 +1,18 @@
+"""HTTP calls of drills to a stack, never through a proxy: what they ask is on this host or on its own network."""
+
+from typing import Any
+
+import httpx
+
+_SECONDS = 5.0
+
+
+def call(method: str, url: str, body: object = None) -> Any:  # noqa: ANN401 - whatever JSON the part answers
+    """Call and return the answer's JSON, None where it has no body.
+
+    Raises:
+        httpx.HTTPError: If the part does not answer, or answers with an error.
+    """
+    answer = httpx.request(method, url, json=body, timeout=_SECONDS, trust_env=False)
+    answer.raise_for_status()
+    return answer.json() if answer.content else None
