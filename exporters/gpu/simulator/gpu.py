@@ -13,6 +13,19 @@ from exporters.gpu.simulator.profiles import Profile
 
 GpuState = Literal["ok", "lost", "hang"]
 
+THROTTLE_REASONS = (
+    "gpu_idle",
+    "applications_clocks",
+    "sw_power_cap",
+    "hw_slowdown",
+    "sync_boost",
+    "sw_thermal",
+    "hw_thermal",
+    "hw_power_brake",
+    "display_clocks",
+)
+"""Why clocks can be held down, in the order of NVML's bits 0x1 to 0x100."""
+
 STEP_SECONDS = 1.0
 _POWER_SETTLES_SECONDS = 1.5
 _HEAT_SETTLES_SECONDS = 20.0
@@ -40,6 +53,12 @@ class Override:
     memory_used_bytes: int | None = None
     power_watts: float | None = None
     state: GpuState | None = None
+    ecc_uncorrected: int | None = None
+    throttle: tuple[str, ...] | None = None
+    remap_pending: bool | None = None
+    remap_failure: bool | None = None
+    nvlink_down: tuple[int, ...] | None = None
+    unsupported: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +75,16 @@ class Observation:
     memory_used_bytes: int
     power_watts: float
     energy_joules: float
+    ecc_uncorrected: int
+    """Uncorrected ECC errors since the driver was loaded."""
+    throttle: tuple[str, ...] | None
+    """Reasons that hold the clocks down, of `THROTTLE_REASONS`; None leaves them to follow from the sensors."""
+    remap_pending: bool
+    remap_failure: bool
+    nvlink_down: tuple[int, ...]
+    """Links that are inactive, by index."""
+    unsupported: tuple[str, ...]
+    """NVML functions that this card answers with NOT_SUPPORTED, beside those of its profile."""
 
 
 class SimulatedGpu:
@@ -105,6 +134,12 @@ class SimulatedGpu:
             memory_used_bytes=self._memory_used if override.memory_used_bytes is None else override.memory_used_bytes,
             power_watts=self._shown_power(),
             energy_joules=self._energy,
+            ecc_uncorrected=override.ecc_uncorrected or 0,
+            throttle=override.throttle,
+            remap_pending=bool(override.remap_pending),
+            remap_failure=bool(override.remap_failure),
+            nvlink_down=override.nvlink_down or (),
+            unsupported=override.unsupported or (),
         )
 
     def _use(self, load: Load) -> float:

@@ -95,7 +95,7 @@ def test_the_control_api_does_not_answer_through_a_proxy(simulated):
     [
         (400, ("PATCH", "/simulator/gpus/0", b"{")),
         (400, ("PATCH", "/simulator/gpus/0", {"temperature_celsius": "hot"})),
-        (501, ("PATCH", "/simulator/gpus/0", {"xid": 79})),
+        (400, ("PATCH", "/simulator/gpus/0", {"xid": "79"})),
         (404, ("PATCH", "/simulator/gpus/2", {})),
         (404, ("GET", "/simulator/nothing")),
         (413, ("PATCH", "/simulator/gpus/0", b"x" * (64 * 1024 + 1))),
