@@ -6,7 +6,8 @@ import pynvml
 import pytest
 
 from exporters.gpu.devices import reading
-from exporters.gpu.devices.nvml import ERRORS, NOT_NOW, NOT_SUPPORTED, Nvml, library_loads
+from exporters.gpu.devices.codes import ERRORS, NOT_NOW, NOT_SUPPORTED
+from exporters.gpu.devices.nvml import Nvml, library_loads
 from exporters.gpu.devices.reading import DeviceError, DriverError, Memory
 from exporters.gpu.devices.simulated import SimulatedLibrary
 from exporters.gpu.simulator.machine import SimulatedMachine
