@@ -15,6 +15,7 @@ import pynvml
 
 from exporters.gpu.devices.asking import Gpu, Notes, Refused, device_error
 from exporters.gpu.devices.errors import DeviceError, DeviceFailed, DriverError, DriverFailed
+from exporters.gpu.devices.events import XidEvents
 from exporters.gpu.devices.readers import OPTIONAL_READERS, READERS, Reader
 from exporters.gpu.devices.reading import GpuReading, Identity
 
@@ -113,6 +114,14 @@ class Nvml:
         if gpu.failure is not None and reading == GpuReading(identity):
             raise gpu.failure
         return reading
+
+    def xid_events(self) -> XidEvents:
+        """A set of events to listen to, as long as the driver stays open.
+
+        Raises:
+            DeviceError: The driver does not answer.
+        """
+        return XidEvents(self._library)
 
     def _part(self, gpu: Gpu, reader: Reader) -> Any | None:
         """One subject of the reading; None where our own code fails on what this card says."""

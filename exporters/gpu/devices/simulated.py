@@ -11,8 +11,9 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Any
 
+from exporters.gpu.devices.simulated_events import SimulatedEvents
 from exporters.gpu.simulator.gpu import Observation
-from exporters.gpu.simulator.machine import SimulatedMachine
+from exporters.gpu.simulator.machine import Machine
 
 
 class Code(IntEnum):
@@ -47,8 +48,9 @@ class SimulatedLibrary:
         machine: The GPUs to show; faults set on it appear in the very next call.
     """
 
-    def __init__(self, machine: SimulatedMachine) -> None:
+    def __init__(self, machine: Machine) -> None:
         self._machine = machine
+        self._events = SimulatedEvents(machine, _sickness, _FIRST_HANDLE)
         # pynvml sets `restype` on this one, which a bound method refuses.
         self.nvmlErrorString = functools.partial(_error_string)
 
@@ -58,10 +60,15 @@ class SimulatedLibrary:
             return functools.partial(self._call_system, _SYSTEM_CALLS[name])
         if name in _DEVICE_CALLS:
             return functools.partial(self._call_device, name)
+        if name in self._events.calls:
+            return functools.partial(self._call_events, name)
         raise AttributeError(name)
 
     def _call_system(self, call: Callable[..., int], *arguments: Any) -> int:
         return _DRIVER_CODES.get(self._machine.driver) or call(self._machine, *arguments)
+
+    def _call_events(self, name: str, *arguments: Any) -> int:
+        return _DRIVER_CODES.get(self._machine.driver) or self._events.calls[name](*arguments)
 
     def _call_device(self, name: str, handle: Any, *arguments: Any) -> int:
         index = (ctypes.cast(handle, ctypes.c_void_p).value or 0) - _FIRST_HANDLE
@@ -73,7 +80,7 @@ class SimulatedLibrary:
         return _DEVICE_CALLS[name](self._machine, self._machine.observe(index), *arguments)
 
 
-def _sickness(machine: SimulatedMachine, index: int) -> int:
+def _sickness(machine: Machine, index: int) -> int:
     """The code that every call of this GPU returns, SUCCESS for a healthy one; does not return while it hangs."""
     if not 0 <= index < machine.gpu_count:
         return Code.INVALID_ARGUMENT
@@ -87,30 +94,30 @@ def _error_string(code: int) -> bytes:
     return f"simulated driver: code {int(code)}".encode()
 
 
-def _init(machine: SimulatedMachine, flags: int = 0) -> int:
+def _init(machine: Machine, flags: int = 0) -> int:
     return Code.SUCCESS
 
 
-def _shutdown(machine: SimulatedMachine) -> int:
+def _shutdown(machine: Machine) -> int:
     return Code.SUCCESS
 
 
-def _driver_version(machine: SimulatedMachine, buffer: Any, size: Any) -> int:
+def _driver_version(machine: Machine, buffer: Any, size: Any) -> int:
     buffer.value = machine.profile.driver_version.encode()
     return Code.SUCCESS
 
 
-def _cuda_version(machine: SimulatedMachine, out: Any) -> int:
+def _cuda_version(machine: Machine, out: Any) -> int:
     out._obj.value = machine.profile.cuda_version
     return Code.SUCCESS
 
 
-def _count(machine: SimulatedMachine, out: Any) -> int:
+def _count(machine: Machine, out: Any) -> int:
     out._obj.value = machine.gpu_count
     return Code.SUCCESS
 
 
-def _handle_by_index(machine: SimulatedMachine, index: Any, out: Any) -> int:
+def _handle_by_index(machine: Machine, index: Any, out: Any) -> int:
     # A card that fell off the bus already fails here on real machines.
     sick = _sickness(machine, index.value)
     if not sick:
@@ -118,28 +125,28 @@ def _handle_by_index(machine: SimulatedMachine, index: Any, out: Any) -> int:
     return sick
 
 
-def _name(machine: SimulatedMachine, gpu: Observation, buffer: Any, size: Any) -> int:
+def _name(machine: Machine, gpu: Observation, buffer: Any, size: Any) -> int:
     buffer.value = machine.profile.name.encode()
     return Code.SUCCESS
 
 
-def _uuid(machine: SimulatedMachine, gpu: Observation, buffer: Any, size: Any) -> int:
+def _uuid(machine: Machine, gpu: Observation, buffer: Any, size: Any) -> int:
     buffer.value = gpu.uuid.encode()
     return Code.SUCCESS
 
 
-def _vbios_version(machine: SimulatedMachine, gpu: Observation, buffer: Any, size: Any) -> int:
+def _vbios_version(machine: Machine, gpu: Observation, buffer: Any, size: Any) -> int:
     buffer.value = machine.profile.vbios_version.encode()
     return Code.SUCCESS
 
 
-def _pci_info(machine: SimulatedMachine, gpu: Observation, out: Any) -> int:
+def _pci_info(machine: Machine, gpu: Observation, out: Any) -> int:
     out._obj.bus = 0x18 + gpu.index
     out._obj.busId = f"00000000:{0x18 + gpu.index:02X}:00.0".encode()
     return Code.SUCCESS
 
 
-def _memory(machine: SimulatedMachine, gpu: Observation, out: Any) -> int:
+def _memory(machine: Machine, gpu: Observation, out: Any) -> int:
     memory = out._obj
     memory.total = machine.profile.memory_total_bytes
     memory.used = gpu.memory_used_bytes + machine.profile.memory_reserved_bytes
@@ -147,7 +154,7 @@ def _memory(machine: SimulatedMachine, gpu: Observation, out: Any) -> int:
     return Code.SUCCESS
 
 
-def _memory_v2(machine: SimulatedMachine, gpu: Observation, out: Any) -> int:
+def _memory_v2(machine: Machine, gpu: Observation, out: Any) -> int:
     memory = out._obj
     memory.total = machine.profile.memory_total_bytes
     memory.reserved = machine.profile.memory_reserved_bytes
@@ -156,28 +163,28 @@ def _memory_v2(machine: SimulatedMachine, gpu: Observation, out: Any) -> int:
     return Code.SUCCESS
 
 
-def _utilization_rates(machine: SimulatedMachine, gpu: Observation, out: Any) -> int:
+def _utilization_rates(machine: Machine, gpu: Observation, out: Any) -> int:
     out._obj.gpu = round(100 * gpu.utilization_ratio)
     out._obj.memory = round(100 * gpu.memory_utilization_ratio)
     return Code.SUCCESS
 
 
-def _temperature_v(machine: SimulatedMachine, gpu: Observation, out: Any) -> int:
+def _temperature_v(machine: Machine, gpu: Observation, out: Any) -> int:
     out._obj.temperature = round(gpu.temperature_celsius)
     return Code.SUCCESS
 
 
-def _temperature(machine: SimulatedMachine, gpu: Observation, sensor: Any, out: Any) -> int:
+def _temperature(machine: Machine, gpu: Observation, sensor: Any, out: Any) -> int:
     out._obj.value = round(gpu.temperature_celsius)
     return Code.SUCCESS
 
 
-def _margin_temperature(machine: SimulatedMachine, gpu: Observation, out: Any) -> int:
+def _margin_temperature(machine: Machine, gpu: Observation, out: Any) -> int:
     out._obj.marginTemperature = round(machine.profile.operating_limit_celsius) - round(gpu.temperature_celsius)
     return Code.SUCCESS
 
 
-def _temperature_threshold(machine: SimulatedMachine, gpu: Observation, kind: Any, out: Any) -> int:
+def _temperature_threshold(machine: Machine, gpu: Observation, kind: Any, out: Any) -> int:
     offsets = {0: machine.profile.shutdown_offset_celsius, 1: machine.profile.slowdown_offset_celsius}
     if kind.value not in offsets:
         return Code.INVALID_ARGUMENT
@@ -185,28 +192,28 @@ def _temperature_threshold(machine: SimulatedMachine, gpu: Observation, kind: An
     return Code.SUCCESS
 
 
-def _power_usage(machine: SimulatedMachine, gpu: Observation, out: Any) -> int:
+def _power_usage(machine: Machine, gpu: Observation, out: Any) -> int:
     out._obj.value = round(1000 * gpu.power_watts)
     return Code.SUCCESS
 
 
-def _enforced_power_limit(machine: SimulatedMachine, gpu: Observation, out: Any) -> int:
+def _enforced_power_limit(machine: Machine, gpu: Observation, out: Any) -> int:
     out._obj.value = round(1000 * machine.profile.power_limit_watts)
     return Code.SUCCESS
 
 
-def _total_energy(machine: SimulatedMachine, gpu: Observation, out: Any) -> int:
+def _total_energy(machine: Machine, gpu: Observation, out: Any) -> int:
     out._obj.value = round(1000 * gpu.energy_joules)
     return Code.SUCCESS
 
 
-def _field_values(machine: SimulatedMachine, gpu: Observation, count: Any, out: Any) -> int:
+def _field_values(machine: Machine, gpu: Observation, count: Any, out: Any) -> int:
     for entry in out._obj:
         _fill_field(machine, gpu, entry)
     return Code.SUCCESS
 
 
-def _fill_field(machine: SimulatedMachine, gpu: Observation, entry: Any) -> None:
+def _fill_field(machine: Machine, gpu: Observation, entry: Any) -> None:
     entry.nvmlReturn, entry.valueType = Code.SUCCESS, _UNSIGNED_INT
     if entry.fieldId == Field.MEMORY_TEMP:
         entry.value.uiVal = round(gpu.memory_temperature_celsius)

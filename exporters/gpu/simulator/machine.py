@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, TypedDict
+from typing import Literal, Protocol, TypedDict
 
 from exporters.gpu.simulator.gpu import IDLE, STEP_SECONDS, GpuState, Load, Observation, SimulatedGpu
 from exporters.gpu.simulator.profiles import Profile
@@ -45,6 +45,34 @@ class XidEvent:
     index: int
     """Of the GPU."""
     xid: int
+
+
+class Machine(Protocol):
+    """What the NVML stand-in sees of a simulated machine, in this process or in another."""
+
+    @property
+    def profile(self) -> Profile:
+        """What card the GPUs are."""
+
+    @property
+    def gpu_count(self) -> int:
+        """How many GPUs there are."""
+
+    @property
+    def driver(self) -> DriverState:
+        """What state the driver is in."""
+
+    def observe(self, index: int) -> Observation:
+        """What this GPU shows now. Raises IndexError where there is none."""
+
+    def wait_while_hanging(self, index: int) -> None:
+        """Do not return before this GPU's state is another than `hang`, however long that takes."""
+
+    def event_count(self) -> int:
+        """Number of the newest event; 0 before the first."""
+
+    def events_after(self, number: int, timeout_seconds: float) -> tuple[XidEvent, ...]:
+        """The events behind this number, as soon as there are any; none where that takes longer than the timeout."""
 
 
 class SimulatedMachine:

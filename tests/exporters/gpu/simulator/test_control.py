@@ -120,7 +120,7 @@ def test_faults_of_every_kind_are_taken_and_given_back(machine):
     assert (sick.ecc_uncorrected, sick.throttle, sick.nvlink_down) == (2, ("hw_thermal",), (3, 4))
     assert (sick.remap_pending, sick.remap_failure, sick.unsupported) == (True, True, ("nvmlDeviceGetPowerUsage",))
     assert patch(machine, GPU_0, dict.fromkeys(faults))[0] == 200
-    assert machine.observe(0).throttle is None
+    assert machine.observe(0).throttle == ("gpu_idle",)
     assert machine.observe(0).ecc_uncorrected == 0
 
 
