@@ -65,7 +65,7 @@ class Notes:
     constants: dict[tuple[str, str], Any] = field(default_factory=dict)
     """Answers that do not change while the driver runs, by GPU and question."""
     samples: dict[str, list[Any]] = field(default_factory=dict)
-    """The driver's activity samples, at most two, by uuid of the GPU or MIG instance."""
+    """The driver's activity samples, at most two, by uuid of the GPU, or of GPU and MIG instance."""
 
 
 class Gpu:

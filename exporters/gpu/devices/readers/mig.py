@@ -40,7 +40,21 @@ def read(gpu: Gpu) -> Mig:
     most = gpu.ask("nvmlDeviceGetMaxMigDeviceCount") or 0
     handles = (gpu.call("nvmlDeviceGetMigDeviceHandleByIndex", gpu.handle, place) for place in range(most))
     found = (_instance(gpu, handle) for handle in handles if handle is not None)
-    return Mig(enabled=True, instances=tuple(one for one in found if one is not None))
+    instances = tuple(one for one in found if one is not None)
+    _forget_others(gpu, instances)
+    return Mig(enabled=True, instances=instances)
+
+
+def _forget_others(gpu: Gpu, instances: tuple[Instance, ...]) -> None:
+    """Give back the samples of instances that were destroyed."""
+    kept = {_owner(gpu, one.uuid) for one in instances}
+    for owner in [one for one in gpu.notes.samples if one.startswith(_owner(gpu, ""))]:
+        if owner not in kept:
+            activity.free(gpu, owner)
+
+
+def _owner(gpu: Gpu, uuid: str) -> str:
+    return f"{gpu.uuid} {uuid}"
 
 
 def _instance(gpu: Gpu, handle: Any) -> Instance | None:
@@ -57,5 +71,5 @@ def _instance(gpu: Gpu, handle: Any) -> Instance | None:
         compute_instance=int(compute_instance),
         profile=str(gpu.call("nvmlDeviceGetName", handle) or "").partition(" MIG ")[2],
         memory=Memory() if memory is None else Memory(memory.total, memory.used, memory.free, memory.reserved),
-        activity=activity.sample(gpu, str(uuid), "nvmlGpmMigSampleGet", gpu.handle, gpu_instance),
+        activity=activity.sample(gpu, _owner(gpu, str(uuid)), "nvmlGpmMigSampleGet", gpu.handle, gpu_instance),
     )
