@@ -1,12 +1,15 @@
 """From values to metric families, by the catalogue's declaration. Knows neither GPUs nor the driver."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 
 from exporters.catalogue.metric import Metric
 from exporters.gpu.devices.reading import GpuReading, Identity
+
+K = TypeVar("K")
 
 
 def families(metric: Metric, samples: Iterable[tuple[tuple[str, ...], float | None]]) -> Iterator[Family]:
@@ -33,6 +36,20 @@ def per_gpu(
 ) -> Iterator[Family]:
     """The family of a metric that each GPU has once."""
     return families(metric, ((gpu_labels(reading.identity), value(reading)) for reading in readings))
+
+
+def per_gpu_and(
+    metric: Metric, readings: Iterable[GpuReading], values: Callable[[GpuReading], Mapping[K, float]]
+) -> Iterator[Family]:
+    """The family of a metric that each GPU has several times: once per key, or tuple of keys, of `values`."""
+    yield from families(
+        metric,
+        (
+            ((*gpu_labels(reading.identity), *map(str, key if isinstance(key, tuple) else (key,))), float(value))
+            for reading in readings
+            for key, value in values(reading).items()
+        ),
+    )
 
 
 def gpu_labels(identity: Identity) -> tuple[str, str]:
