@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator
 from prometheus_client.metrics_core import Metric as Family
 
 from exporters.gpu.collection import Collection
-from exporters.gpu.collectors import memory, power, thermals, up, utilization
+from exporters.gpu.collectors import health, memory, power, thermals, up, utilization, xid
 
 COLLECTORS: tuple[tuple[str, Callable[[Collection], Iterator[Family]]], ...] = (
     ("up", up.collect),
+    ("health", health.collect),
+    ("xid", xid.collect),
     ("memory", memory.collect),
     ("utilization", utilization.collect),
     ("thermals", thermals.collect),

@@ -4,7 +4,6 @@ Knows nothing of metrics, of other GPUs or of time. Every NVML error ends here o
 is absent) or as a `DeviceError`. Calls that NVIDIA has replaced are asked only where the newer one does not exist.
 """
 
-import ctypes
 import logging
 import os
 from collections.abc import Callable, Collection
@@ -23,15 +22,6 @@ LOG = logging.getLogger(__name__)
 
 _HOST_PID_NAMESPACE = "pid:[4026531836]"
 """The kernel's name of the first PID namespace (PROC_PID_INIT_INO in linux/proc_ns.h)."""
-
-
-def library_loads() -> bool:
-    """Whether this machine has NVIDIA's driver library, whatever state the driver is in."""
-    try:
-        ctypes.CDLL("libnvidia-ml.so.1")
-    except OSError:
-        return False
-    return True
 
 
 class Nvml:

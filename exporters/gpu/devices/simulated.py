@@ -7,6 +7,7 @@ here does not exist, as in a library that is older than the call.
 
 import ctypes
 import functools
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -26,10 +27,12 @@ class SimulatedLibrary:
 
     Args:
         machine: The GPUs to show; faults set on it appear in the very next call.
+        call_seconds: How long each call takes; those of a real driver take microseconds to milliseconds.
     """
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, call_seconds: float = 0.0) -> None:
         self._machine = machine
+        self._call_seconds = call_seconds
         self._events = SimulatedEvents(machine, _sickness, _FIRST_HANDLE)
         samples = Samples()
         self._system_calls = _SYSTEM_CALLS | {
@@ -42,6 +45,14 @@ class SimulatedLibrary:
 
     def __getattr__(self, name: str) -> Callable[..., int]:
         """Resolve an NVML function, as the dynamic linker would. Raises AttributeError where there is none."""
+        found = self._resolve(name)
+        return functools.partial(self._slowly, found) if self._call_seconds else found
+
+    def _slowly(self, call: Callable[..., int], *arguments: Any) -> int:
+        time.sleep(self._call_seconds)
+        return call(*arguments)
+
+    def _resolve(self, name: str) -> Callable[..., int]:
         if name in self._system_calls:
             return functools.partial(self._call_system, self._system_calls[name])
         if name in DEVICE_CALLS or name in MIG_CALLS:

@@ -13,6 +13,7 @@ from exporters.gpu.simulator.gpu import THROTTLE_REASONS
 from exporters.gpu.simulator.machine import Changes, DriverState, SimulatedMachine
 
 PREFIX = "/simulator/"
+_GPU_PATH = r"/simulator/gpus/([^/]+)"
 LARGEST_BODY_BYTES = 64 * 2**10
 
 _GPU_STATES = ("ok", "lost", "hang")
@@ -49,6 +50,21 @@ def answer(machine: SimulatedMachine, method: str, path: str, body: bytes) -> An
         return refused.answer
 
 
+def refusal(machine: SimulatedMachine, path: str, body: bytes) -> str | None:
+    """Why a PATCH of this path would be refused, without making it; None where it would be taken."""
+    try:
+        if path == "/simulator/driver":
+            _check_driver(_object(body))
+        elif found := re.fullmatch(_GPU_PATH, path):
+            _index(machine, found[1])
+            _check_gpu(machine, _object(body))
+        else:
+            raise RefusedError(404, f"{path} takes no PATCH; /simulator/gpus/INDEX and /simulator/driver do")
+    except RefusedError as refused:
+        return str(refused)
+    return None
+
+
 def _route(machine: SimulatedMachine, method: str, path: str, body: bytes) -> Answer:
     if path == "/simulator/gpus":
         if method != "GET":
@@ -60,7 +76,7 @@ def _route(machine: SimulatedMachine, method: str, path: str, body: bytes) -> An
         if method == "PATCH":
             _change_driver(machine, _object(body))
         return Answer(200, {"state": machine.driver})
-    if found := re.fullmatch(r"/simulator/gpus/([^/]+)", path):
+    if found := re.fullmatch(_GPU_PATH, path):
         index = _index(machine, found[1])
         if method != "PATCH":
             return _wrong_method("PATCH")
@@ -111,16 +127,29 @@ def _no_constant(name: str) -> float:
 
 
 def _change_driver(machine: SimulatedMachine, wanted: dict[str, object]) -> None:
+    _check_driver(wanted)
+    if "state" in wanted:
+        machine.set_driver(cast(DriverState, wanted["state"] or "ok"))  # checked just above
+
+
+def _check_driver(wanted: dict[str, object]) -> None:
     for name, value in wanted.items():
         if name != "state":
             raise RefusedError(400, f"unknown field {name!r}; there is: state")
         if value is not None and value not in _DRIVER_STATES:
             raise RefusedError(400, f"state: {_short(value)} is none of: {', '.join(_DRIVER_STATES)}")
-    if "state" in wanted:
-        machine.set_driver(cast(DriverState, wanted["state"] or "ok"))  # checked just above
 
 
 def _change_gpu(machine: SimulatedMachine, index: int, wanted: dict[str, object]) -> None:
+    _check_gpu(machine, wanted)
+    settings = {name: tuple(value) if isinstance(value, list) else value for name, value in wanted.items()}
+    xid = settings.pop("xid", None)
+    machine.change(index, cast(Changes, settings))  # each field checked just above
+    if isinstance(xid, int):
+        machine.report_xid(index, xid)
+
+
+def _check_gpu(machine: SimulatedMachine, wanted: dict[str, object]) -> None:
     checks = _checks(machine)
     for name, value in wanted.items():
         if name in _READ_ONLY:
@@ -129,11 +158,6 @@ def _change_gpu(machine: SimulatedMachine, index: int, wanted: dict[str, object]
             raise RefusedError(400, f"unknown field {name!r}; there are: {', '.join(checks)}")
         if value is not None and not checks[name][0](value):
             raise RefusedError(400, f"{name}: {_short(value)} is not {checks[name][1]}")
-    settings = {name: tuple(value) if isinstance(value, list) else value for name, value in wanted.items()}
-    xid = settings.pop("xid", None)
-    machine.change(index, cast(Changes, settings))  # each field checked just above
-    if isinstance(xid, int):
-        machine.report_xid(index, xid)
 
 
 def _checks(machine: SimulatedMachine) -> dict[str, tuple[Callable[[object], bool], str]]:

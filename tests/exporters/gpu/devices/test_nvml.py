@@ -7,7 +7,8 @@ import pytest
 
 from exporters.gpu.devices import reading
 from exporters.gpu.devices.codes import ERRORS, NOT_NOW, NOT_SUPPORTED
-from exporters.gpu.devices.nvml import Nvml, library_loads
+from exporters.gpu.devices.library import library_loads
+from exporters.gpu.devices.nvml import Nvml
 from exporters.gpu.devices.reading import DeviceError, DriverError, Memory
 from exporters.gpu.devices.simulated import SimulatedLibrary
 from exporters.gpu.devices.standin import DEVICE_CALLS
