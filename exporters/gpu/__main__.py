@@ -5,9 +5,12 @@ import os
 import signal
 import sys
 import threading
+from functools import partial
 
+from exporters.gpu.collectors import chosen
 from exporters.gpu.devices.library import library_loads
 from exporters.gpu.inventory import InventoryError
+from exporters.gpu.page import render
 from exporters.gpu.scrape import ScrapeLoop
 from exporters.gpu.server import ExporterServer
 from exporters.gpu.settings import Settings, parse
@@ -35,7 +38,8 @@ def main() -> int:
     except (InventoryError, ScenarioError) as error:
         print(f"gpu exporter: {error}", file=sys.stderr)
         return 2
-    loop = ScrapeLoop(source, watch.collector, settings.collection_interval, stop, watch.complete)
+    draw = partial(render, source, subjects=chosen(settings.extra_collectors))
+    loop = ScrapeLoop(draw, watch.collector, settings.collection_interval, stop, watch.complete)
     try:
         server = ExporterServer(settings.listen_address, loop, source, machine)
     except OSError as error:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
+from exporters.gpu.attribution.usage import Usage
 from exporters.gpu.devices.codes import Code
 from exporters.gpu.devices.errors import DeviceError, DeviceLost, DriverError, DriverFailed
 from exporters.gpu.devices.reading import GpuReading, Identity
@@ -85,6 +86,8 @@ class Collection:
     records: tuple[Record, ...] = ()
     errors: Errors = field(default_factory=Errors)
     cost: Cost = field(default_factory=Cost)
+    usages: tuple[Usage, ...] = ()
+    """Who uses the GPUs."""
 
 
 @dataclass(slots=True)

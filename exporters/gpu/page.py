@@ -17,6 +17,7 @@ from exporters.gpu.families import families
 LOG = logging.getLogger(__name__)
 
 Subject = tuple[str, Callable[[Collection], Iterator[Family]]]
+"""Name (the file's, and the value of the label `collector`) and function of a collector."""
 
 
 @dataclass(frozen=True, slots=True)

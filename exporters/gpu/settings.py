@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from exporters.gpu.collectors import OPTIONAL_COLLECTORS
 from exporters.gpu.inventory import Expected
 from exporters.gpu.simulator.profiles import PROFILES
 
@@ -61,6 +62,9 @@ class Settings:
     state_file: Path | None
     kernel_log: Path | Literal["auto"] | None
     """None for no kernel log."""
+    extra_collectors: tuple[str, ...]
+    kubelet_socket: Path | None
+    slurm_job_directory: Path | None
     simulated_load_url: str
     """Empty for a load of its own."""
     simulated_profile: str
@@ -123,6 +127,15 @@ def _kernel_log(text: str) -> Path | Literal["auto"] | None:
     return "auto" if text == "auto" else _path(text)
 
 
+def _extras(text: str) -> tuple[str, ...]:
+    known = [name for name, _ in OPTIONAL_COLLECTORS]
+    wanted = [name.strip() for name in text.split(",") if name.strip()]
+    for name in wanted:
+        if name not in known:
+            raise ValueError(f"{name!r} is none of: {', '.join(known)}")
+    return tuple(dict.fromkeys(wanted))
+
+
 def _url(text: str) -> str:
     parts = urlsplit(text)
     if text and (parts.scheme not in ("http", "https") or not parts.hostname):
@@ -174,6 +187,27 @@ SETTINGS = (
         "kernel log to read XIDs and SXids from; empty: none, `auto`: /dev/kmsg where GPUs are real "
         "(takes root or CAP_SYSLOG)",
         _kernel_log,
+    ),
+    Setting(
+        "--extra-collectors",
+        "",
+        "optional subjects to show too, separated by commas: media (video engines), fans, bar1, row_histogram, "
+        "link_errors (of every NVLink), pids (memory of every process)",
+        _extras,
+    ),
+    Setting(
+        "--kubelet-socket",
+        "/var/lib/kubelet/pod-resources/kubelet.sock",
+        "the kubelet's pod-resources socket, asked where it is there which pod has which GPU; empty: never; takes the "
+        "extra `kubernetes`",
+        _path,
+    ),
+    Setting(
+        "--slurm-job-directory",
+        "",
+        "directory in which the scheduler names the jobs of each GPU, as for dcgm-exporter's --hpc-job-mapping-dir; "
+        "empty: none",
+        _path,
     ),
     Setting(
         "--simulated-load-url",

@@ -1,9 +1,11 @@
-"""The parts that watch over the driver, put together as the settings say: reader, XID watcher, kernel log."""
+"""The parts that watch, put together as the settings say: reader, XID watcher, kernel log, who uses the GPUs."""
 
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from exporters.gpu.attribution.attributor import Attributor
+from exporters.gpu.attribution.kubelet import Kubelet
 from exporters.gpu.collection import Collection, Collector, Cost
 from exporters.gpu.inventory import Inventory
 from exporters.gpu.isolation.process import Serve, start
@@ -16,6 +18,7 @@ from exporters.gpu.xid.tally import Tally
 from exporters.gpu.xid.watcher import XidWatcher
 
 _KERNEL_LOG = Path("/dev/kmsg")
+_PROC = Path("/proc")
 _QUARANTINE_INTERVALS = 2
 _SILENT_TIMEOUTS = 5
 
@@ -36,7 +39,9 @@ class Watch:
         call_seconds = settings.simulated_call_seconds
         self._tally = Tally()
         self._reader = ChildReader(
-            partial(start, "read", answer, call_seconds), settings.call_timeout, settings.collection_interval
+            partial(start, "read", answer, call_seconds, settings.extra_collectors),
+            settings.call_timeout,
+            settings.collection_interval,
         )
         self.collector = Collector(
             self._reader.sweep,
@@ -53,26 +58,35 @@ class Watch:
         if log == "auto":
             log = _KERNEL_LOG if machine is None else None
         self._kernel_log = None if log is None else KernelLog(log, self._tally)
+        self._kubelet = None if settings.kubelet_socket is None else Kubelet(settings.kubelet_socket)
+        # The pids of simulated processes are other programs' here.
+        proc = _PROC if machine is None else None
+        self._attributor = Attributor(self._kubelet, proc, settings.slurm_job_directory)
 
     def start(self) -> None:
         """Begin to hear of errors. Collections are another's to make."""
         self._watcher.start()
         if self._kernel_log is not None:
             self._kernel_log.start()
+        if self._kubelet is not None:
+            self._kubelet.start()
 
     def stop(self) -> None:
         """End every process and thread that was started here."""
         self._watcher.stop()
         if self._kernel_log is not None:
             self._kernel_log.stop()
+        if self._kubelet is not None:
+            self._kubelet.stop()
         self._reader.close()
 
     def complete(self, collection: Collection) -> Collection:
-        """Add the errors heard of, and what the watching took."""
+        """Add the errors heard of, what the watching took, and who uses the GPUs."""
         reader = self._reader.cost()
         cost = Cost(
             restarts=(("reader", reader.restarts), ("watcher", max(0, self._watcher.starts - 1))),
             kills=(("reader", reader.kills), ("watcher", self._watcher.kills)),
             abandoned=reader.abandoned + self._watcher.abandoned(),
         )
-        return replace(collection, errors=self._tally.errors(), cost=cost)
+        usages = self._attributor.usages(collection.readings)
+        return replace(collection, errors=self._tally.errors(), cost=cost, usages=usages)

@@ -26,12 +26,12 @@ _SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 def main() -> int:
     """Do what the role says until the exporter is gone; 0 then, 1 where the driver has to be opened anew."""
-    role, *numbers, call_seconds = sys.argv[1:]
+    role, *numbers, call_seconds, extras = sys.argv[1:]
     connection_fd, progress_fd, machine_fd, parent = (int(number) for number in numbers)
     _end_with(parent)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     connection, progress = Connection(connection_fd), Progress(progress_fd)
-    nvml = Nvml(_library(machine_fd, float(call_seconds)), on_call=progress.call)
+    nvml = Nvml(_library(machine_fd, float(call_seconds)), extras.split(","), progress.call)
     try:
         return ROLES[role](nvml, connection, progress)
     except (EOFError, OSError):

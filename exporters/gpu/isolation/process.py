@@ -4,7 +4,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -81,13 +81,14 @@ class Child:
         return self.exit_status() is not None
 
 
-def start(role: Role, serve: Serve | None, call_seconds: float = 0.0) -> Child:
+def start(role: Role, serve: Serve | None, call_seconds: float = 0.0, extras: Sequence[str] = ()) -> Child:
     """Start a child.
 
     Args:
         role: What it does.
         serve: Answers its questions about the simulated machine; None where GPUs are real.
         call_seconds: How long each call of the simulated driver takes.
+        extras: Optional subjects to read.
 
     Raises:
         OSError: The system has no room for another process.
@@ -97,7 +98,8 @@ def start(role: Role, serve: Serve | None, call_seconds: float = 0.0) -> Child:
     memory = Progress.create()
     inherited = [theirs.fileno(), memory] + ([] if machine is None else [machine[1].fileno()])
     numbers = [theirs.fileno(), memory, -1 if machine is None else machine[1].fileno(), os.getpid()]
-    command = [sys.executable, "-m", "exporters.gpu.isolation.child", role, *map(str, numbers), str(call_seconds)]
+    command = [sys.executable, "-m", "exporters.gpu.isolation.child", role, *map(str, numbers)]
+    command += [str(call_seconds), ",".join(extras)]
     try:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=inherited)
         progress = Progress(memory)
