@@ -156,7 +156,7 @@ class Collector:
             driver_error=driver_error,
             ended_at=ended_at,
             duration_seconds=self._clock() - started,
-            listed=turn.listed,
+            listed=None if driver_error is not None else turn.listed,
             expected=self._inventory.count(),
             records=tuple(sorted(self._records.values(), key=lambda one: (one.index, one.uuid))),
         )

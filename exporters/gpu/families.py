@@ -1,5 +1,6 @@
 """From values to metric families, by the catalogue's declaration. Knows neither GPUs nor the driver."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
@@ -15,14 +16,19 @@ K = TypeVar("K")
 def families(metric: Metric, samples: Iterable[tuple[tuple[str, ...], float | None]]) -> Iterator[Family]:
     """The family of this metric, or nothing where no sample has a value.
 
+    One sample that a scraper cannot take would cost it the whole page, so that it is left out here: what is no
+    finite number, a counter below 0, and labels that were there before.
+
     Args:
         metric: A gauge, counter or info.
         samples: Label values in the metric's order, and the value; None is no sample.
     """
     family = _empty(metric)
+    seen: set[tuple[str, ...]] = set()
     for labels, value in samples:
-        if value is None:
+        if value is None or not math.isfinite(value) or labels in seen or (metric.type == "counter" and value < 0):
             continue
+        seen.add(labels)
         if isinstance(family, InfoMetricFamily):
             family.add_metric(labels, {})
         else:

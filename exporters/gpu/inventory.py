@@ -133,7 +133,9 @@ def _remembered(file: Path) -> Iterable[Known]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise InventoryError(f"cannot read the expected GPUs from {file}: {error.strerror}") from error
+        raise InventoryError(
+            f"cannot read the expected GPUs from {file}: {error.strerror}; set --state-file"
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
         LOG.warning("%s is not a list of GPUs, learning anew: %r", file, error)
         return []

@@ -119,6 +119,8 @@ class ChildReader:
                     raise DriverHung(str(gone)) from gone
                 hung += 1
                 done.add(gone.index)
+                # It has had its long first chance.
+                self._awake.add(gone.index)
                 yield Refused(gone.index, DeviceHung(str(gone)))
                 if hung > 1 and not answered:
                     raise DriverHung(f"no GPU answers; the last one: {gone}") from gone
