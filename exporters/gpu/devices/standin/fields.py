@@ -111,6 +111,11 @@ _ANSWERS: dict[int, Callable[[Machine, Observation, int], Answer]] = {
     Field.NVLINK_ERROR_DL_CRC: _constant(0),
     Field.NVLINK_THROUGHPUT_DATA_TX: lambda machine, gpu, scope: (_UNSIGNED_LONG_LONG, gpu.counts.nvlink_bytes / _KIB),
     Field.NVLINK_THROUGHPUT_DATA_RX: lambda machine, gpu, scope: (_UNSIGNED_LONG_LONG, gpu.counts.nvlink_bytes / _KIB),
+    Field.NVLINK_COUNT_XMIT_BYTES: lambda machine, gpu, scope: (_UNSIGNED_LONG_LONG, gpu.counts.nvlink_bytes),
+    Field.NVLINK_COUNT_RCV_BYTES: lambda machine, gpu, scope: (_UNSIGNED_LONG_LONG, gpu.counts.nvlink_bytes),
+    Field.NVLINK_COUNT_RCV_ERRORS: _constant(0),
+    Field.NVLINK_COUNT_LINK_RECOVERY_EVENTS: lambda machine, gpu, scope: (_UNSIGNED_LONG_LONG, len(gpu.nvlink_down)),
+    Field.NVLINK_COUNT_EFFECTIVE_ERRORS: _constant(0),
 }
 
 

@@ -93,6 +93,7 @@ def _mig_memory(machine: Machine, gpu: Observation, place: int, out: Any) -> int
 
 
 CALLS: dict[str, Callable[..., int]] = {
+    "nvmlDeviceGetComputeRunningProcesses_v2": _compute_processes,
     "nvmlDeviceGetComputeRunningProcesses_v3": _compute_processes,
     "nvmlDeviceGetGraphicsRunningProcesses_v3": _other_processes,
     "nvmlDeviceGetMPSComputeRunningProcesses_v3": _other_processes,
