@@ -136,6 +136,10 @@ class Gpu:
             self.failure = DeviceFailed(f"GPU {self.index} ({self.uuid}): {call}: {error}")
         return None
 
+    def lacks(self, key: str) -> bool:
+        """Whether the driver has said that what is remembered under this key is not supported."""
+        return (self.uuid, key) in self.notes.unsupported
+
     def fetch(self, keys: Iterable[FieldKey]) -> None:
         """Ask for many fields in one call; `field` has them from then on."""
         wanted = [key for key in keys if (self.uuid, _named(key)) not in self.notes.unsupported]

@@ -47,14 +47,15 @@ def read(gpu: Gpu) -> Activity:
 def sample(gpu: Gpu, whose: str, call: str, *arguments: object) -> Activity:
     """Activity since the last sample of the same `whose`: the GPU, or one of its MIG instances."""
     support = gpu.ask_once("nvmlGpmQueryDeviceSupport")
-    if support is None or not support.isSupportedDevice:
+    key = f"{call} {whose}"
+    if support is None or not support.isSupportedDevice or gpu.lacks(key):
         return Activity()
     pair = gpu.notes.samples.setdefault(whose, [])
     if len(pair) < 2:
         pair.append(gpu.call("nvmlGpmSampleAlloc"))
     else:
         pair.reverse()
-    taken = gpu.call(call, *arguments, pair[-1], key=f"{call} {whose}") if pair[-1] is not None else None
+    taken = gpu.call(call, *arguments, pair[-1], key=key) if pair[-1] is not None else None
     if taken is None:
         free(gpu, whose)
         return Activity()

@@ -141,6 +141,13 @@ def test_samples_are_freed_when_the_driver_is_closed(nvml, library):
     assert library.calls.count("nvmlGpmSampleFree") == 4
 
 
+def test_where_samples_are_not_supported_no_more_of_them_are_asked_for(nvml, library):
+    library.codes["nvmlGpmSampleGet"] = pynvml.NVML_ERROR_NOT_SUPPORTED
+    for _ in range(3):
+        assert nvml.read(0).activity == Activity()
+    assert library.calls.count("nvmlGpmSampleAlloc") == library.calls.count("nvmlGpmSampleFree") == 1
+
+
 def test_samples_that_cannot_be_taken_are_freed_and_tried_anew(nvml, library):
     library.codes["nvmlGpmSampleGet"] = pynvml.NVML_ERROR_UNKNOWN
     for _ in range(3):
