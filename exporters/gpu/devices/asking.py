@@ -64,6 +64,8 @@ class Notes:
     """GPU and question."""
     constants: dict[tuple[str, str], Any] = field(default_factory=dict)
     """Answers that do not change while the driver runs, by GPU and question."""
+    states: dict[tuple[str, str], object] = field(default_factory=dict)
+    """What decides which calls a GPU supports, by GPU and name."""
     samples: dict[str, list[Any]] = field(default_factory=dict)
     """The driver's activity samples, at most two, by uuid of the GPU, or of GPU and MIG instance."""
 
@@ -139,6 +141,12 @@ class Gpu:
     def lacks(self, key: str) -> bool:
         """Whether the driver has said that what is remembered under this key is not supported."""
         return (self.uuid, key) in self.notes.unsupported
+
+    def forget_if_changed(self, name: str, state: object) -> None:
+        """Ask unsupported calls of this GPU again if this state of it is another than in the last reading."""
+        if self.notes.states.setdefault((self.uuid, name), state) != state:
+            self.notes.states[self.uuid, name] = state
+            self.notes.unsupported -= {question for question in self.notes.unsupported if question[0] == self.uuid}
 
     def fetch(self, keys: Iterable[FieldKey]) -> None:
         """Ask for many fields in one call; `field` has them from then on."""

@@ -35,14 +35,18 @@ class Mig:
 def read(gpu: Gpu) -> Mig:
     """By nvmlDeviceGetMigMode, nvmlDeviceGetMigDeviceHandleByIndex; `nvidia-smi mig -lgi`."""
     mode = gpu.ask("nvmlDeviceGetMigMode")
-    if mode is None or not mode[0]:
-        return Mig(None if mode is None else False)
+    instances = _instances(gpu) if mode is not None and mode[0] else ()
+    _forget_others(gpu, instances)
+    # Splitting a GPU takes utilization and row remapping away; what was not supported before may be now.
+    gpu.forget_if_changed("mig", (mode and mode[0], tuple(one.uuid for one in instances)))
+    return Mig(None if mode is None else bool(mode[0]), instances)
+
+
+def _instances(gpu: Gpu) -> tuple[Instance, ...]:
     most = gpu.ask("nvmlDeviceGetMaxMigDeviceCount") or 0
     handles = (gpu.call("nvmlDeviceGetMigDeviceHandleByIndex", gpu.handle, place) for place in range(most))
     found = (_instance(gpu, handle) for handle in handles if handle is not None)
-    instances = tuple(one for one in found if one is not None)
-    _forget_others(gpu, instances)
-    return Mig(enabled=True, instances=instances)
+    return tuple(one for one in found if one is not None)
 
 
 def _forget_others(gpu: Gpu, instances: tuple[Instance, ...]) -> None:
