@@ -1,6 +1,6 @@
 """Reading one GPU: what every NVML error means, and which call is asked before which."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pynvml
 import pytest
@@ -57,6 +57,28 @@ def test_a_gpu_without_a_handle_raises_what_the_driver_means(nvml, library, name
     library.codes["nvmlDeviceGetHandleByIndex_v2"] = code
     with pytest.raises(getattr(reading, error), match=rf"GPU 1: nvmlDeviceGetHandleByIndex: .*code {code}"):
         nvml.read(1)
+
+
+@pytest.mark.parametrize("code", ["NOT_SUPPORTED", "FUNCTION_NOT_FOUND", "NO_PERMISSION", "NO_DATA", "UNKNOWN"])
+@pytest.mark.parametrize("name", sorted(DEVICE_CALLS.keys() - {"nvmlDeviceGetUUID"}))
+def test_whatever_call_is_refused_the_gpu_is_still_up(nvml, library, name, code):
+    nvml.read(0)
+    whole = nvml.read(0)
+    nvml.close()
+    nvml.open()
+    library.codes[name] = CODES[f"NVML_ERROR_{code}"]
+    found = [nvml.read(0) for _ in range(3)][-1]
+    lost = {field.name for field in fields(found) if getattr(found, field.name) != getattr(whole, field.name)}
+    # One call answers for one subject, that of the fields for many.
+    assert len(lost - {"activity"}) <= (9 if name == "nvmlDeviceGetFieldValues" else 1)
+
+
+@pytest.mark.parametrize("name", ["nvmlDeviceGetFieldValues", "nvmlDeviceGetClockInfo", "nvmlGpmSampleGet"])
+def test_a_gpu_that_is_lost_in_the_middle_of_a_reading_is_lost(nvml, library, name):
+    library.codes[name] = pynvml.NVML_ERROR_GPU_IS_LOST
+    with pytest.raises(reading.DeviceLost, match="code 15") as raised:
+        nvml.read(0)
+    assert raised.value.code == 15
 
 
 @pytest.mark.parametrize("name", CODES)
