@@ -80,6 +80,7 @@ class ScrapeLoop:
         due = time.monotonic()
         while not self._stopped.is_set():
             page = self._draw(self._complete(self._collector.collect()))
+            page.prepare(self.page())
             self._newest = (page, time.monotonic())
             # After the page is out: a sick GPU may hang again, and no other is to wait for it.
             self._collector.retry()

@@ -20,7 +20,7 @@ from exporters.gpu.sweep import Done, sweep
 
 LOG = logging.getLogger("exporters.gpu.child")
 
-_HEARTBEAT_SECONDS = 0.5
+_HEARTBEAT_SECONDS = 2.0
 _SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
@@ -54,7 +54,7 @@ def read(nvml: Nvml, connection: Connection, progress: Progress) -> int:
 
 
 def watch(nvml: Nvml, connection: Connection, progress: Progress) -> int:
-    """Send every XID as it comes, and None at least twice a second, until the event set dies.
+    """Send every XID as it comes, and None at least every two seconds, until the event set dies.
 
     Listens to the GPUs whose indices it is sent, at first and whenever there are more of them.
     """

@@ -1,5 +1,6 @@
 """What a simulated GPU answers to field values: many numbers in one call, each with a code of its own."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from exporters.gpu.simulator.machine import Machine
 
 _UNSIGNED_INT, _UNSIGNED_LONG_LONG, _SIGNED_INT = 1, 3, 5  # value types, as in nvml.h
 _MEMBERS = {_UNSIGNED_INT: "uiVal", _UNSIGNED_LONG_LONG: "ullVal", _SIGNED_INT: "siVal"}
+_OF_LINKS = frozenset(int(field) for field in Field if field.name.startswith("NVLINK_"))
 _KIB = 1024
 _MICROSECONDS = 1_000_000
 
@@ -17,34 +19,30 @@ Answer = tuple[int, float]
 
 
 def _field_values(machine: Machine, gpu: Observation, count: Any, out: Any) -> int:
+    profile = machine.profile
     for entry in out._obj:
-        _fill(machine, gpu, entry)
+        field, scope = entry.fieldId, entry.scopeId
+        answer = _answer(field, profile.unsupported_fields)
+        if answer is None:
+            entry.nvmlReturn = Code.NOT_SUPPORTED
+        elif field in _OF_LINKS and scope >= profile.nvlinks and scope != ALL_LINKS:
+            entry.nvmlReturn = Code.INVALID_ARGUMENT
+        else:
+            entry.nvmlReturn = Code.SUCCESS
+            kind, value = answer(machine, gpu, scope)
+            entry.valueType = kind
+            setattr(entry.value, _MEMBERS[kind], round(value))
     return Code.SUCCESS
 
 
-def _fill(machine: Machine, gpu: Observation, entry: Any) -> None:
-    answer = _ANSWERS.get(entry.fieldId)
-    if answer is None or _lacks(machine, Field(entry.fieldId)):
-        entry.nvmlReturn = Code.NOT_SUPPORTED
-    elif not _scope_exists(machine, Field(entry.fieldId), entry.scopeId):
-        entry.nvmlReturn = Code.INVALID_ARGUMENT
-    else:
-        entry.nvmlReturn = Code.SUCCESS
-        entry.valueType, value = answer(machine, gpu, entry.scopeId)
-        setattr(entry.value, _MEMBERS[entry.valueType], round(value))
-
-
-def _lacks(machine: Machine, field: Field) -> bool:
-    return any(
-        field.name == name or (name.endswith("*") and field.name.startswith(name[:-1]))
-        for name in machine.profile.unsupported_fields
-    )
-
-
-def _scope_exists(machine: Machine, field: Field, scope: int) -> bool:
-    if not field.name.startswith("NVLINK_"):
-        return True
-    return scope < machine.profile.nvlinks or scope == ALL_LINKS
+@functools.cache  # hundreds of fields a collection; a driver in C takes no time for this
+def _answer(field: int, unsupported: frozenset[str]) -> Callable[[Machine, Observation, int], Answer] | None:
+    """What answers for this field; None where there is none, or the card lacks it."""
+    if field not in _ANSWERS:
+        return None
+    known = Field(field).name
+    lacks = any(known == name or (name.endswith("*") and known.startswith(name[:-1])) for name in unsupported)
+    return None if lacks else _ANSWERS[field]
 
 
 def _throttled(reason: str) -> Callable[[Machine, Observation, int], Answer]:
