@@ -79,8 +79,9 @@ def _serve(server: ExporterServer, loop: ScrapeLoop, watch: Watch, stop: threadi
     LOG.info("stopping: %s", "the collection loop died" if crashed else "asked to")
     server.shutdown()
     server.server_close()
-    loop.stop(timeout_seconds=1)
+    # First the children: the loop may be waiting for one.
     watch.stop()
+    loop.stop(timeout_seconds=1)
     return 1 if crashed else 0
 
 

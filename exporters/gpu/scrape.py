@@ -5,7 +5,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from exporters.gpu.collection import Collection, Collector
+from exporters.gpu.collection import Collection
+from exporters.gpu.collector import Collector
 from exporters.gpu.page import Page
 
 LOG = logging.getLogger(__name__)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from exporters.gpu.devices.codes import Code
 from exporters.gpu.devices.errors import DeviceError, DeviceFailed, DriverError, DriverFailed
 from exporters.gpu.devices.reading import GpuReading
 
@@ -96,10 +97,15 @@ def sweep(
         nvml.open()
         count = nvml.gpu_count()
         yield Listed(count)
+        codes: set[int | None] = set()
         for index in range(count):
             if index not in skip:
                 enter(index)
-                yield _ask(nvml, index, clock)
+                finding = _ask(nvml, index, clock)
+                codes.add(finding.error.code if isinstance(finding, Refused) else Code.SUCCESS)
+                yield finding
+        if codes == {Code.UNKNOWN} and not skip:
+            raise _nodes_lost()
     except DriverError:
         nvml.close()
         raise
@@ -114,3 +120,13 @@ def _ask(nvml: Driver, index: int, clock: Callable[[], float]) -> Answered | Ref
     except DeviceError as error:
         return Refused(index, error)
     return Answered(reading, clock() - started)
+
+
+def _nodes_lost() -> DriverFailed:
+    """The failure of the whole that looks like one of every GPU."""
+    error = DriverFailed(
+        "every GPU answers 'unknown error' (code 999): a container whose device nodes were taken away, as by "
+        "`systemctl daemon-reload`, has to be restarted"
+    )
+    error.code = Code.UNKNOWN
+    return error

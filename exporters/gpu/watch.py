@@ -6,7 +6,8 @@ from pathlib import Path
 
 from exporters.gpu.attribution.attributor import Attributor
 from exporters.gpu.attribution.kubelet import Kubelet
-from exporters.gpu.collection import Collection, Collector, Cost
+from exporters.gpu.collection import Collection, Cost
+from exporters.gpu.collector import Collector
 from exporters.gpu.inventory import Inventory
 from exporters.gpu.isolation.process import Serve, start
 from exporters.gpu.isolation.reader import ChildReader

@@ -67,6 +67,8 @@ def watch(nvml: Nvml, connection: Connection, progress: Progress) -> int:
                 progress.enter(index)
                 _listen(events, index)
             progress.enter(None)
+            if wanted:
+                connection.send(None)
             connection.send(events.wait(_HEARTBEAT_SECONDS))
             wanted = connection.recv() if connection.poll() else frozenset()
     except DeviceError as error:

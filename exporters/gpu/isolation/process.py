@@ -73,9 +73,13 @@ class Child:
             return self._process.wait(_ENDS_WITHIN_SECONDS)
         return None
 
+    def kill(self) -> None:
+        """Kill it, for a thread that waits for it to notice; that one calls `end`."""
+        self._process.kill()
+
     def end(self) -> bool:
         """Kill it and let go of what it held; False where the kernel cannot kill it, as inside some driver calls."""
-        self._process.kill()
+        self.kill()
         self.connection.close()
         self.progress.close()
         return self.exit_status() is not None

@@ -94,7 +94,9 @@ class ChildReader:
     def close(self) -> None:
         """End the child, also one that another thread waits for, and start none again."""
         self._closed = True
-        self._drop()
+        if (child := self._child) is not None:
+            child.kill()
+            child.exit_status()
 
     def _sweep(self, done: set[int]) -> Iterator[Finding]:
         yield from self._still_stuck(done)

@@ -46,6 +46,7 @@ class XidWatcher:
         self._backoff = Backoff(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="xid watcher", daemon=True)
+        self._child: Child | None = None
         self._left_behind: list[Child] = []
         self.starts = 0
         """Children started so far."""
@@ -59,6 +60,8 @@ class XidWatcher:
     def stop(self) -> None:
         """Listen no more."""
         self._stopped.set()
+        if (child := self._child) is not None:
+            child.kill()
         self._thread.join(2.0)
 
     def abandoned(self) -> int:
@@ -83,7 +86,7 @@ class XidWatcher:
     def _listen(self) -> str:
         """Hear one child out; returns why it has to be replaced."""
         try:
-            child = self._start()
+            child = self._child = self._start()
         except OSError as error:
             return f"cannot start a process: {error}"
         self.starts += 1
@@ -92,6 +95,7 @@ class XidWatcher:
         except (EOFError, OSError):
             return f"its process ended with status {child.exit_status()}"
         finally:
+            self._child = None
             if not child.end():
                 self._left_behind.append(child)
 

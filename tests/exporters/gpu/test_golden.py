@@ -9,7 +9,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporters.gpu.attribution.usage import Usage
-from exporters.gpu.collection import Collector, Cost
+from exporters.gpu.collection import Cost
+from exporters.gpu.collector import Collector
 from exporters.gpu.collectors import OPTIONAL_COLLECTORS, chosen
 from exporters.gpu.devices.nvml import Nvml
 from exporters.gpu.devices.simulated import SimulatedLibrary

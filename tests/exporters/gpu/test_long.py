@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from exporters.gpu.collection import Collector
+from exporters.gpu.collector import Collector
 from exporters.gpu.collectors import COLLECTORS
 from exporters.gpu.isolation.process import start
 from exporters.gpu.isolation.reader import ChildReader
