@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -146,12 +147,16 @@ class Exporter:
         return self.process.wait(5)
 
 
-@pytest.fixture
-def start(tmp_path) -> Iterator[Callable[..., Exporter]]:
+Start = Callable[..., Exporter]
+
+
+@contextmanager
+def starting(folder: Path) -> Iterator[Start]:
+    """Starts exporters whose logs lie in this folder, and ends them."""
     running: list[Exporter] = []
 
     def start(*arguments: str, environment: dict[str, str] | None = None) -> Exporter:
-        log = tmp_path / f"exporter-{len(running)}.log"
+        log = folder / f"exporter-{len(running)}.log"
         command = [sys.executable, "-m", "exporters.gpu", "--listen-address", "127.0.0.1:0"]
         command += ["--collection-interval", str(INTERVAL), *arguments]
         with log.open("w") as stderr:
@@ -166,19 +171,38 @@ def start(tmp_path) -> Iterator[Callable[..., Exporter]]:
         exporter.url = found[1]
         return exporter
 
-    yield start
-    for exporter in running:
-        if exporter.process.poll() is None:
-            exporter.process.kill()
-            exporter.process.wait(5)
+    try:
+        yield start
+    finally:
+        for exporter in running:
+            if exporter.process.poll() is None:
+                exporter.process.kill()
+                exporter.process.wait(5)
+
+
+@pytest.fixture
+def start(tmp_path) -> Iterator[Start]:
+    with starting(tmp_path) as start:
+        yield start
+
+
+def two_idle_gpus(start: Start) -> Exporter:
+    exporter = start("--source", "simulated", "--simulated-load-url", "http://127.0.0.1:9/metrics")
+    exporter.until(lambda samples: ("gpu_up", "1") in samples)
+    return exporter
 
 
 @pytest.fixture
 def simulated(start) -> Exporter:
     """Two simulated GPUs that are idle, read at least once."""
-    exporter = start("--source", "simulated", "--simulated-load-url", "http://127.0.0.1:9/metrics")
-    exporter.until(lambda samples: ("gpu_up", "1") in samples)
-    return exporter
+    return two_idle_gpus(start)
+
+
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory) -> Iterator[Exporter]:
+    """As `simulated`, for all tests of a file that change nothing on it."""
+    with starting(tmp_path_factory.mktemp("unchanged")) as start:
+        yield two_idle_gpus(start)
 
 
 class Pages(BaseHTTPRequestHandler):

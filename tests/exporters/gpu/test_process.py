@@ -52,22 +52,22 @@ def test_an_overheated_gpu_shows_no_margin(simulated):
     assert found[("gpu_temperature_margin_celsius", "1")] > 50
 
 
-def test_the_page_comes_in_the_format_and_encoding_that_is_asked_for(simulated):
-    _, plain, _ = simulated.request("GET", "/metrics")
+def test_the_page_comes_in_the_format_and_encoding_that_is_asked_for(unchanged):
+    _, plain, _ = unchanged.request("GET", "/metrics")
     assert plain["Content-Type"].startswith("text/plain; version=0.0.4")
     accept = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,*/*;q=0.1"
-    _, headers, body = simulated.request("GET", "/metrics", headers={"Accept": accept, "Accept-Encoding": "gzip"})
+    _, headers, body = unchanged.request("GET", "/metrics", headers={"Accept": accept, "Accept-Encoding": "gzip"})
     assert headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
     assert headers["Content-Encoding"] == "gzip"
     assert body[:2] == b"\x1f\x8b"
 
 
-def test_the_control_api_does_not_answer_through_a_proxy(simulated):
+def test_the_control_api_does_not_answer_through_a_proxy(unchanged):
     for method, path in (("GET", "/simulator/gpus"), ("PATCH", "/simulator/driver")):
-        status, _, body = simulated.request(method, path, {"state": "mismatch"}, {"X-Forwarded-For": "10.0.0.1"})
+        status, _, body = unchanged.request(method, path, {"state": "mismatch"}, {"X-Forwarded-For": "10.0.0.1"})
         assert status == 403
         assert "proxy" in json.loads(body)["error"]
-    assert json.loads(simulated.get("/simulator/driver")) == {"state": "ok"}
+    assert json.loads(unchanged.get("/simulator/driver")) == {"state": "ok"}
 
 
 @pytest.mark.parametrize(
@@ -83,8 +83,8 @@ def test_the_control_api_does_not_answer_through_a_proxy(simulated):
         (405, ("DELETE", "/simulator/gpus")),
     ],
 )
-def test_bad_requests_get_a_json_error(simulated, status, request_):
-    found, _, answer = simulated.request(*request_)
+def test_bad_requests_get_a_json_error(unchanged, status, request_):
+    found, _, answer = unchanged.request(*request_)
     assert found == status
     assert json.loads(answer)["error"]
 
@@ -96,18 +96,18 @@ def test_the_load_of_the_service_moves_the_simulated_gpus(start, service):
     assert busy[("gpu_memory_used_bytes", "0")] > 70e9
 
 
-def test_an_unknown_page_names_the_known_ones(simulated):
-    status, _, body = simulated.request("GET", "/metric")
+def test_an_unknown_page_names_the_known_ones(unchanged):
+    status, _, body = unchanged.request("GET", "/metric")
     assert (status, b"/metrics" in body) == (404, True)
 
 
-def test_metrics_takes_no_post(simulated):
-    status, headers, _ = simulated.request("POST", "/metrics", b"x")
+def test_metrics_takes_no_post(unchanged):
+    status, headers, _ = unchanged.request("POST", "/metrics", b"x")
     assert (status, headers["Allow"]) == (405, "GET, HEAD")
 
 
-def test_one_connection_carries_many_scrapes(simulated):
-    address = urlsplit(simulated.url)
+def test_one_connection_carries_many_scrapes(unchanged):
+    address = urlsplit(unchanged.url)
     connection = http.client.HTTPConnection(address.hostname, address.port, timeout=5)
     for _ in range(3):
         connection.request("GET", "/metrics")
@@ -115,8 +115,8 @@ def test_one_connection_carries_many_scrapes(simulated):
     connection.close()
 
 
-def test_the_landing_page_says_that_gpus_are_simulated(simulated):
-    assert "These GPUs are simulated." in simulated.get("/")
+def test_the_landing_page_says_that_gpus_are_simulated(unchanged):
+    assert "These GPUs are simulated." in unchanged.get("/")
 
 
 @NO_DRIVER
