@@ -1,5 +1,6 @@
 """`python -m exporters.gpu`: put the parts together, run until a signal, leave with a clear exit status."""
 
+import gc
 import logging
 import os
 import signal
@@ -72,6 +73,8 @@ def _serve(server: ExporterServer, loop: ScrapeLoop, watch: Watch, stop: threadi
     loop.start()
     watch.start()
     threading.Thread(target=server.serve_forever, name="serve", daemon=True).start()
+    # What is loaded stays: it need not be looked through for garbage at every collection.
+    gc.freeze()
     LOG.info("serving %s GPUs on %s/metrics", server.source, server.url)
     stop.wait()
     # A process that collects no more is of use to nobody: leave, so that it is started again.

@@ -5,6 +5,7 @@ on every GPU node.
 """
 
 import ctypes
+import gc
 import logging
 import os
 import signal
@@ -32,6 +33,8 @@ def main() -> int:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     connection, progress = Connection(connection_fd), Progress(progress_fd)
     nvml = Nvml(_library(machine_fd, float(call_seconds)), extras.split(","), progress.call)
+    # What is loaded stays: it need not be looked through for garbage at every collection.
+    gc.freeze()
     try:
         return ROLES[role](nvml, connection, progress)
     except (EOFError, OSError):

@@ -45,6 +45,8 @@ class ChildReader:
         start: Starts a child that reads.
         call_timeout: Seconds that one GPU may take. Five times as long for the driver's own start, for the first
             reading of a GPU, which may have to wake it up, and where the child is merely short of processor time.
+        start_seconds: How much longer a new child has for its first finding: on a busy machine it takes a process
+            seconds to start.
         pause_seconds: From one driver error to the next attempt; doubles up to 30 s.
         clock: Seconds that never go back, as those of `Progress`.
     """
@@ -54,15 +56,18 @@ class ChildReader:
         start: Callable[[], Child],
         call_timeout: float,
         pause_seconds: float,
+        start_seconds: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._start = start
         self._call_timeout = call_timeout
+        self._start_seconds = start_seconds
         self._clock = clock
         self._backoff = Backoff(pause_seconds, _LONGEST_PAUSE_SECONDS)
         self._paused_until = 0.0
         self._last_error: DriverError | None = None
         self._child: Child | None = None
+        self._heard = False
         self._awake: set[int] = set()
         self._abandoned: list[tuple[Child, int | None]] = []
         self._starts = self._kills = 0
@@ -157,18 +162,21 @@ class ChildReader:
         wait = self._call_timeout
         while not child.connection.poll(wait):
             where = child.progress.where()
-            patience = self._call_timeout * (_PATIENCE_FACTOR if where.index not in self._awake else 1)
+            longest = self._call_timeout * _PATIENCE_FACTOR + (0.0 if self._heard else self._start_seconds)
+            patience = self._call_timeout if where.index in self._awake else longest
             taken = self._clock() - max(where.since, asked_at)
-            if taken >= patience and not (child.runs() and taken < self._call_timeout * _PATIENCE_FACTOR):
+            if taken >= patience and not (child.runs() and taken < longest):
                 whom = "the driver" if where.index is None else f"GPU {where.index}"
                 raise _ChildGoneError(
                     where.index, f"{whom} did not answer in {taken:.1f} s, at {where.call or 'its start'}", stuck=True
                 )
             wait = max(patience - taken, 0.1 * self._call_timeout)
         try:
-            return child.connection.recv()
+            found: object = child.connection.recv()
         except (EOFError, OSError) as error:
             raise self._died(child) from error
+        self._heard = True
+        return found
 
     def _died(self, child: Child) -> _ChildGoneError:
         where = child.progress.where()
@@ -187,6 +195,7 @@ class ChildReader:
             except OSError as error:
                 raise DriverHung(f"cannot start a process to read the driver: {error}") from error
             self._starts += 1
+            self._heard = False
         return self._child
 
     def _drop(self, gone: _ChildGoneError | None = None) -> None:

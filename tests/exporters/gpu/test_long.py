@@ -66,6 +66,12 @@ def test_ten_thousand_collections_leave_nothing_behind():
     assert all(after.bytes[pid] - size < MOST_GROWTH_BYTES for pid, size in before.bytes.items())
 
 
+def change(machine, state):
+    """Break or mend GPU 1, and wait until the child's picture of the machine is too old to be used."""
+    machine.change(1, {"state": state})
+    time.sleep(0.1)
+
+
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_a_hundred_hangs_leave_nothing_behind():
@@ -73,9 +79,9 @@ def test_a_hundred_hangs_leave_nothing_behind():
     reader = ChildReader(partial(start, "read", partial(serve, machine)), 0.2, 0.1)
     collector = Collector(reader.sweep, quarantine_seconds=0.0)
     for number in range(110):
-        machine.change(1, {"state": "hang"})
+        change(machine, "hang")
         assert [one.identity.index for one in collector.collect().readings] == [0]
-        machine.change(1, {"state": None})
+        change(machine, None)
         collector.retry()
         assert [one.identity.index for one in collector.collect().readings] == [0, 1]
         if number == 10:

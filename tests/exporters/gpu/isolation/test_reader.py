@@ -85,7 +85,7 @@ class Children:
 
 
 def reader(children, **options):
-    return ChildReader(children.start, TIMEOUT, pause_seconds=60, **options)
+    return ChildReader(children.start, TIMEOUT, pause_seconds=60, start_seconds=0, **options)
 
 
 def sweep_until_error(found):
