@@ -63,8 +63,21 @@ class Timeline:
 
     arrived: float
     admitted: float | None = None
+    """When it left the queue and its prefill began."""
     tokens: list[float] = field(default_factory=list)
     """One entry per generated token."""
+    passes: int = 0
+    """Passes of the model that it took part in; the batch sizes below are over these."""
+    batch_min: int = 0
+    batch_max: int = 0
+    batch_sum: int = 0
+    longest_gap: float = 0.0
+    """The longest time between two of its tokens, in seconds; 0 for fewer than two."""
+    longest_gap_reason: str = ""
+    """Why: a short word of a closed set of the engine's; empty where it does not know."""
+    preemptions: int = 0
+    gpu_memory_used_bytes: int | None = None
+    """Of the device at admission; None without a GPU."""
 
 
 class Generation:
