@@ -10,9 +10,10 @@ import uvicorn
 
 from inference.api.app import create_app
 from inference.api.service import Service
-from inference.engine.engine import Engine
+from inference.disturbing import FaultyEngine
+from inference.engine.engine import Engine, Limits
 from inference.engine.models import ModelSource, load
-from inference.faults import HANG, Faults
+from inference.faults import Faults
 from inference.settings import Settings
 from inference.telemetry.ended import Silence, Telemetry
 
@@ -20,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 def serve(settings: Settings, listening: socket.socket) -> bool:
-    """Serve on a bound socket until a signal comes; whether the model could be loaded."""
+    """Serve on a bound socket until a signal comes; whether its engine was alive to the end."""
     failed = False
 
     def give_up() -> None:
@@ -48,18 +49,25 @@ def serve(settings: Settings, listening: socket.socket) -> bool:
     return not failed
 
 
-def assemble(settings: Settings, on_load_failure: Callable[[], None]) -> Service:
+def assemble(settings: Settings, on_give_up: Callable[[], None]) -> Service:
     """The parts of the service, not yet started."""
     faults = Faults()
+    for kind, strength in settings.faults:
+        faults.switch_on(kind, strength.ratio, strength.seconds, strength.count)
     source = ModelSource(
         settings.model, settings.model_cache, settings.max_batch_size, settings.max_context, settings.torch_threads
     )
     engine = Engine(
-        load=lambda: load(source),
-        slots=settings.max_batch_size,
-        queue_limit=settings.queue_limit,
-        before_turn=lambda: faults.wait_while(HANG),
-        on_load_failure=on_load_failure,
+        lambda: load(source),
+        Limits(
+            settings.max_batch_size,
+            settings.queue_limit,
+            settings.queue_timeout_seconds,
+            settings.request_timeout_seconds,
+            settings.kv_cache_tokens,
+        ),
+        FaultyEngine(faults),
+        on_give_up,
     )
     return Service(
         model_name=settings.model_name,

@@ -1,6 +1,7 @@
 """Every setting of the service, once: flags, environment names, help and the README's table come from here."""
 
 import argparse
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -8,6 +9,8 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from inference.faults import FaultKind, InvalidFaultError, Strength, from_environment
 
 
 class InvalidSettingsError(Exception):
@@ -51,6 +54,19 @@ class Settings(BaseSettings):
     queue_limit: int = Field(
         256, alias="QUEUE_LIMIT", ge=1, description="requests that may wait for a full batch, at most"
     )
+    queue_timeout_seconds: float = Field(
+        60.0, alias="QUEUE_TIMEOUT_SECONDS", gt=0, description="a request that has not begun to run by then gets 503"
+    )
+    request_timeout_seconds: float = Field(
+        600.0, alias="REQUEST_TIMEOUT_SECONDS", gt=0, description="a request that has not ended by then is broken off"
+    )
+    kv_cache_tokens: int | None = Field(
+        None,
+        alias="KV_CACHE_TOKENS",
+        ge=8,
+        description="tokens in the KV cache over all running requests, at most; with fewer than the default, which is "
+        "what the batch can hold, running requests are preempted when it is full",
+    )
     max_body_bytes: int = Field(1 << 20, alias="MAX_BODY_BYTES", ge=1024, description="size of a request, at most")
     ready_stall_seconds: float = Field(
         5.0, alias="READY_STALL_SECONDS", gt=0.5, description="not ready where the engine has not turned for so long"
@@ -84,6 +100,11 @@ class Settings(BaseSettings):
         return str(directory)
 
     @property
+    def faults(self) -> list[tuple[FaultKind, Strength]]:
+        """What INFERENCE_FAULT_<NAME> switches on from the start; nothing where faults are not enabled."""
+        return from_environment(os.environ) if self.enable_faults else []
+
+    @property
     def model_name(self) -> str:
         """The one model name in the API and in metrics: as set, else the last part of the model's path."""
         if self.served_model_name:
@@ -101,7 +122,11 @@ def read(arguments: Sequence[str]) -> Settings:
     """
     given = {name: value for name, value in vars(_parser().parse_args(arguments)).items() if value is not None}
     try:
-        return Settings(**given)
+        settings = Settings(**given)
+        _ = settings.faults
+        return settings
+    except InvalidFaultError as error:
+        raise InvalidSettingsError(str(error)) from None
     except ValidationError as error:
         raise InvalidSettingsError("\n".join(_line(dict(problem)) for problem in error.errors())) from None
 

@@ -18,6 +18,7 @@ from inference.api.errors import ApiError, error_body
 from inference.api.formats import Format, Usage
 from inference.api.service import Service
 from inference.engine.generation import Event, Failed, Finished, Generation, Text
+from inference.faults import STREAM_CUT
 from inference.telemetry.ended import EndedRequest
 
 _T = TypeVar("_T")
@@ -80,6 +81,9 @@ class Answer:
         while isinstance(event, Text):
             if event.text:
                 yield _sse(self._format.chunk(event.text, first=first))
+                if first and self._service.faults.strikes(STREAM_CUT):
+                    self._error_type = "internal_error"
+                    raise StreamCutError
                 first = False
             event = await self._generation.next()
         if isinstance(event, Failed):
@@ -113,6 +117,10 @@ class Answer:
         )
 
 
+class StreamCutError(Exception):
+    """The fault `stream_cut`: the connection ends in the middle of an answer."""
+
+
 class _EventStream(StreamingResponse):
     """A server-sent event stream that calls `close` exactly once, also where the client left before its first byte."""
 
@@ -126,6 +134,9 @@ class _EventStream(StreamingResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
+        except StreamCutError:
+            # The server sees a response without an end and closes the connection.
+            pass
         finally:
             await self._pieces.aclose()
             self._close()
@@ -136,7 +147,7 @@ def _sse(data: dict[str, Any]) -> str:
 
 
 def _failure(event: Failed) -> ApiError:
-    status = 503 if event.error_type == "engine_dead" else 500
+    status = {"engine_dead": 503, "timeout_queue": 503, "timeout_decode": 504}.get(event.error_type, 500)
     return ApiError(status, event.error_type, event.message)
 
 

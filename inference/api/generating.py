@@ -15,7 +15,7 @@ from inference.engine.engine import EngineUnavailableError
 from inference.engine.generation import Prompt, Timeline
 from inference.engine.models import LoadedModel
 from inference.engine.scheduler import QueueFullError
-from inference.faults import ERROR
+from inference.faults import ERROR, REJECT, WRONG_MODEL
 
 router = APIRouter()
 
@@ -46,7 +46,7 @@ async def chat_completions(body: ChatBody, request: Request, service: ServiceDep
 async def models(service: ServiceDependency) -> dict[str, Any]:
     """The one model that is served."""
     entry: dict[str, Any] = {
-        "id": service.model_name,
+        "id": _served_name(service),
         "object": "model",
         "created": service.created,
         "owned_by": "inferwatch",
@@ -68,8 +68,8 @@ def _model(body: Generate, request: Request, service: Service) -> LoadedModel:
         ApiError: It is not served, or not at this moment.
     """
     request.state.model = body.model if body.model is not None else service.model_name
-    if request.state.model != service.model_name:
-        message = f"there is no such model; this service has {service.model_name}"
+    if request.state.model != _served_name(service):
+        message = f"there is no such model; this service has {_served_name(service)}"
         raise ApiError(404, "invalid_request", message, code="model_not_found", param="model")
     if service.faults.strikes(ERROR):
         raise ApiError(500, "internal_error", "the fault 'error' is switched on")
@@ -77,6 +77,10 @@ def _model(body: Generate, request: Request, service: Service) -> LoadedModel:
         return service.engine.model
     except EngineUnavailableError as error:
         raise _unavailable(error) from None
+
+
+def _served_name(service: Service) -> str:
+    return "wrong-model" if service.faults.is_on(WRONG_MODEL) else service.model_name
 
 
 def _prompt(body: Generate, model: LoadedModel, tokens: Sequence[int], max_tokens: int) -> Prompt:
@@ -99,6 +103,8 @@ def _prompt(body: Generate, model: LoadedModel, tokens: Sequence[int], max_token
 
 async def _answer(body: Generate, request: Request, service: Service, prompt: Prompt) -> Response:
     try:
+        if service.faults.strikes(REJECT):
+            raise QueueFullError
         generation = service.engine.submit(prompt, Timeline(request.state.arrived))
     except QueueFullError:
         message = "too many requests wait already; try again later"

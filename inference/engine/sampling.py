@@ -1,5 +1,6 @@
 """Choosing the next token of each sequence from its logits."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -27,10 +28,15 @@ class Sampler:
         return int(tokens[torch.multinomial(kept, 1, generator=self._random)])
 
 
-def choose(logits: torch.Tensor, samplers: Sequence[Sampler]) -> list[int]:
-    """One token for each row of logits (row, vocabulary)."""
-    chosen: list[int] = logits.argmax(dim=-1).tolist()
+def choose(logits: torch.Tensor, samplers: Sequence[Sampler]) -> list[int | None]:
+    """One token for each row of logits (row, vocabulary); None where a row holds NaN or infinity."""
+    # The greatest logit shows both, as NaN counts as greater than everything.
+    best = logits.max(dim=-1)
+    chosen: list[int | None] = [
+        token if math.isfinite(value) else None
+        for token, value in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+    ]
     for row, sampler in enumerate(samplers):
-        if not sampler.greedy:
+        if not sampler.greedy and chosen[row] is not None:
             chosen[row] = sampler.draw(logits[row])
     return chosen

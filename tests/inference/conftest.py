@@ -58,13 +58,18 @@ class Running:
         return self.sample(llm.RUNNING) + self.sample(llm.WAITING) == 0
 
     @contextmanager
-    def fault(self, name: str) -> Iterator[None]:
+    def fault(self, name: str, **strength: float) -> Iterator[None]:
         """A fault that is on inside the block."""
-        assert self.client.put(f"/admin/faults/{name}").status_code == 204
+        assert self.client.put(f"/admin/faults/{name}", json=strength).status_code == 204
         try:
             yield
         finally:
             assert self.client.delete(f"/admin/faults/{name}").status_code == 204
+
+    def mend(self) -> None:
+        """Switch every fault off."""
+        for fault in self.client.get("/admin/faults").json():
+            self.client.delete(f"/admin/faults/{fault['name']}")
 
     def stop(self) -> int:
         """SIGTERM, and the exit code."""
@@ -132,12 +137,10 @@ def shared(model_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.fixture
 def service(shared: Running) -> Iterator[Running]:
     """The shared service: idle and without faults, before and after."""
-    for name in ("hang", "error"):
-        shared.client.delete(f"/admin/faults/{name}")
+    shared.mend()
     shared.until(shared.idle)
     yield shared
-    for name in ("hang", "error"):
-        shared.client.delete(f"/admin/faults/{name}")
+    shared.mend()
     shared.until(shared.idle)
 
 

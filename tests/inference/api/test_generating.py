@@ -104,7 +104,9 @@ def test_a_client_that_leaves_a_stream_frees_its_slot_and_is_counted(service, as
         httpx.Client(base_url=service.url) as client,
         client.stream("POST", "/v1/completions", json=asking.body("slow", 1000, stream=True)) as response,
     ):
-        next(response.iter_bytes())
+        # Held: an iterator that nobody refers to any more closes the connection.
+        pieces = response.iter_bytes()
+        next(pieces)
         assert service.sample(llm.RUNNING) == 1
     service.until(service.idle, seconds=0.5)
     assert service.sample(llm.REQUEST_ERRORS, error_type="client_disconnect") == before + 1

@@ -128,8 +128,6 @@ def test_the_error_fault_hits_its_share(service, asking):
 @pytest.mark.parametrize(
     ("method", "path", "sent", "status"),
     [
-        ("PUT", "slow_steps", {}, 501),
-        ("DELETE", "memory_leak", None, 501),
         ("PUT", "nonsense", {}, 404),
         ("PUT", "error", {"ratio": 2}, 400),
         ("PUT", "error", {"share": 1}, 400),
