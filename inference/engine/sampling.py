@@ -25,6 +25,8 @@ class Sampler:
         ordered, tokens = torch.softmax(logits.cpu() / self._temperature, dim=-1).sort(descending=True)
         before = ordered.cumsum(-1) - ordered
         kept = torch.where(before < self._top_p, ordered, 0.0)
+        # Also where top_p is so small that it rounds to 0.
+        kept[0] = ordered[0]
         return int(tokens[torch.multinomial(kept, 1, generator=self._random)])
 
 

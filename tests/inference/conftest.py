@@ -23,6 +23,7 @@ from exporters.catalogue.metric import Metric
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
+GPU = "GPU-11111111-2222-3333-4444-555555555555"
 OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}
 
 
@@ -89,7 +90,7 @@ def start(log: Path, *flags: str, **environment: str) -> Running:
         )
     end = time.monotonic() + 60
     while time.monotonic() < end and process.poll() is None:
-        if found := re.search(r"http://\S+", log.read_text()):
+        if found := re.search(r"http://[^\s\"]+", log.read_text()):
             client = httpx.Client(base_url=found[0], timeout=30)
             if client.get("/ready").status_code == 200:
                 return Running(process, found[0], client)
@@ -128,7 +129,9 @@ def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shared(model_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     log = tmp_path_factory.mktemp("service") / "log"
     flags = ("--model-cache", str(model_cache), "--max-batch-size", "8", "--queue-limit", "2")
-    running = start(log, *flags, INFERENCE_FAULTS="1", READY_STALL_SECONDS="1", MAX_BODY_BYTES="20000")
+    # Its collector refuses every connection: whatever is tested here also shows that no client notices that.
+    telemetry = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "GPU_UUIDS": GPU}
+    running = start(log, *flags, INFERENCE_FAULTS="1", READY_STALL_SECONDS="1", MAX_BODY_BYTES="20000", **telemetry)
     yield running
     assert running.stop() == 0, log.read_text()
     assert "Traceback" not in log.read_text()

@@ -178,11 +178,11 @@ def test_a_prompt_that_cannot_fit_gets_400_and_its_own_error_type(service, askin
 
 
 def test_an_unknown_model_gets_404_and_no_metric_of_its_own(service, asking):
-    before = service.sample(llm.REQUEST_ERRORS, model="other")
+    before = service.sample(llm.REJECTIONS, model="other", reason="unknown_model")
     response = service.client.post("/v1/completions", json=asking.body("a", model="somebody/else"))
     assert response.status_code == 404
     assert response.json()["error"]["code"] == "model_not_found"
-    assert service.sample(llm.REQUEST_ERRORS, model="other") == before + 1
+    assert service.sample(llm.REJECTIONS, model="other", reason="unknown_model") == before + 1
     assert "somebody" not in service.client.get("/metrics").text
 
 
