@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from inference.api.errors import invalid
+from inference.api.errors import RESPONSES, invalid
 from inference.api.service import ServiceDependency
 from inference.faults import FaultKind, InvalidFaultError, kind_named
 
@@ -17,7 +17,7 @@ async def _refuse_forwarded(request: Request) -> None:
         raise HTTPException(403, "the fault API takes no forwarded requests")
 
 
-router = APIRouter(prefix="/admin/faults", dependencies=[Depends(_refuse_forwarded)])
+router = APIRouter(prefix="/admin/faults", dependencies=[Depends(_refuse_forwarded)], responses=RESPONSES)
 
 
 class FaultBody(BaseModel):

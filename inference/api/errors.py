@@ -13,6 +13,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from inference.engine.generation import Timeline
@@ -25,6 +26,31 @@ _TYPES = {429: "rate_limit_error", 500: "server_error", 503: "service_unavailabl
 
 _RETRY_AFTER_SECONDS = {429: "1", 503: "5"}
 """When another try makes sense: a queue moves quickly, a model takes a while to load."""
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong."""
+
+    message: str
+    """For people: what is wrong and what to do."""
+    type: str
+    param: str | None
+    """The field that is wrong."""
+    code: str | None
+    """For programs."""
+
+
+class ErrorBody(BaseModel):
+    """OpenAI's error object."""
+
+    error: ErrorDetail
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": ErrorBody, "description": "The request cannot be served as it is, or not now (429)."},
+    "5XX": {"model": ErrorBody, "description": "The service cannot serve it."},
+}
+"""What the OpenAPI document says of errors; without it FastAPI would promise a 422 that never comes."""
 
 
 class ApiError(HTTPException):

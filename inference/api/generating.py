@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from inference.api.answering import Answer
-from inference.api.errors import GENERATING, ApiError, invalid
+from inference.api.errors import GENERATING, RESPONSES, ApiError, invalid
 from inference.api.formats import Format
 from inference.api.schemas import ChatBody, CompletionBody, Generate
 from inference.api.service import Service, ServiceDependency
@@ -18,7 +18,7 @@ from inference.engine.scheduler import QueueFullError
 from inference.faults import ERROR, REJECT, WRONG_MODEL
 from inference.telemetry.ended import Exchange
 
-router = APIRouter()
+router = APIRouter(responses=RESPONSES)
 
 
 @router.post("/v1/completions", response_model=None)

@@ -1,7 +1,6 @@
 """Who may come in and how often, what browsers may do, and what remains written."""
 
 import json
-import socket
 import stat
 import time
 
@@ -21,14 +20,7 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def black_hole():
-    """A collector that takes connections and never answers."""
-    with socket.create_server(("127.0.0.1", 0), backlog=100) as listening:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-
-
-@pytest.fixture(scope="module")
-def guarded(started, place, black_hole):
+def guarded(started, place, collector_of_module):
     """A service with everything switched on that keeps people out."""
     (place / "keys").write_text(KEYS)
     return started(
@@ -37,8 +29,9 @@ def guarded(started, place, black_hole):
         "--cors-origins", "https://chat.example",
         "--audit-log", str(place / "audit.log"),
         "--max-prompt-tokens", "100",
-        "--otel-exporter-otlp-endpoint", black_hole,
+        "--otel-exporter-otlp-endpoint", collector_of_module.url,
         "--telemetry-flush-seconds", "0.5",
+        OTEL_BSP_SCHEDULE_DELAY="50",
     )  # fmt: skip
 
 
@@ -150,8 +143,51 @@ def test_the_audit_log_says_who_and_when_but_not_what(guarded, place):
     assert "bbbbbbbb" not in text
 
 
-def test_a_collector_that_never_answers_holds_nothing_up_not_even_the_end(guarded):
+def test_what_the_collector_gets_is_one_tree_in_the_clients_trace(guarded, collector_of_module):
+    trace_id = "0af7651916cd43dd8448eb211c80319c"
+    headers = B | {"traceparent": f"00-{trace_id}-b7ad6b7169203331-01"}
+    response = guarded.client.post("/v1/completions", json=ASKED | {"stream": True}, headers=headers)
+    assert response.headers["x-trace-id"] == trace_id
+    guarded.until(lambda: "POST /v1/completions" in collector_of_module.tree(trace_id))
+    generated = "text_completion inferwatch-tiny"
+    assert collector_of_module.tree(trace_id) == {
+        "POST /v1/completions": "b7ad6b7169203331",
+        generated: "POST /v1/completions",
+        "queue": generated,
+        "prefill": generated,
+        "decode": generated,
+    }
+    spans = {span.name: span for span in collector_of_module.spans if span.trace_id.hex() == trace_id}
+    about = collector_of_module.values(spans[generated].attributes)
+    assert (about["llm.batch.size.max"], about["gen_ai.usage.output_tokens"]) == (1, 2)
+    assert collector_of_module.values(spans["decode"].attributes)["llm.token_gap.reason"]
+    first, last = spans["POST /v1/completions"], spans["decode"]
+    assert first.start_time_unix_nano <= spans["queue"].start_time_unix_nano
+    assert last.end_time_unix_nano <= first.end_time_unix_nano
+    assert "secret" not in str(collector_of_module.spans)
+
+
+def test_each_request_leaves_a_line_of_json_with_its_trace_and_without_its_words(guarded):
+    response = guarded.client.post("/v1/completions", json=ASKED, headers=B)
+    guarded.until(lambda: response.headers["x-trace-id"] in guarded.log.read_text())
+    lines = [json.loads(line) for line in guarded.log.read_text().splitlines()]
+    (line,) = [line for line in lines if line.get("trace_id") == response.headers["x-trace-id"]]
+    assert (line["level"], line["logger"], line["message"]) == ("info", "inference.requests", "request")
+    assert (line["outcome"], line["generated_tokens"], line["caller"]) == ("success", 2, "team-b")
+    assert len(line["span_id"]) == 16
+    assert line["queue_seconds"] < line["first_token_seconds"] < line["duration_seconds"]
+    assert "secret" not in guarded.log.read_text()
+    assert not any(line.get("route") == "/metrics" for line in lines)
+
+
+def test_a_collector_that_never_answers_holds_nothing_up_not_even_the_end(guarded, collector_of_module):
     # Last: it ends the service.
+    collector_of_module.hangs = True
+    for _ in range(20):
+        began = time.monotonic()
+        assert guarded.client.get("/v1/models", headers=B).status_code == 200
+        assert time.monotonic() - began < 1
     began = time.monotonic()
     assert guarded.stop() == 0
     assert time.monotonic() - began < 8
+    assert "the collector did not take the last spans within 0.5 s" in guarded.log.read_text()

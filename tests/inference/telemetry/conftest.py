@@ -1,88 +1,13 @@
-"""A collector of our own, which decodes what it gets, and requests to record."""
+"""Requests to record, and what was recorded of them."""
 
-import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from exporters.catalogue.metric import Metric
 from inference.engine.generation import Prompt, Timeline
 from inference.telemetry.ended import EndedRequest, Exchange
-
-
-@dataclass
-class Collector:
-    """An OTLP/HTTP receiver on a free port."""
-
-    status: int = 200
-    hangs: bool = False
-    spans: list[Span] = field(default_factory=list)
-    resources: list[dict[str, Any]] = field(default_factory=list)
-    url: str = ""
-    over: threading.Event = field(default_factory=threading.Event)
-
-    def take(self, body: bytes) -> None:
-        request = ExportTraceServiceRequest.FromString(body)
-        for resource in request.resource_spans:
-            self.resources.append(values(resource.resource.attributes))
-            for scope in resource.scope_spans:
-                self.spans += scope.spans
-
-    def named(self, name: str) -> Span:
-        (span,) = [span for span in self.spans if span.name == name]
-        return span
-
-
-def values(attributes: Any) -> dict[str, Any]:
-    """OTLP's attributes as a dictionary."""
-
-    def plain(value: Any) -> Any:
-        kind = value.WhichOneof("value")
-        return [plain(one) for one in value.array_value.values] if kind == "array_value" else getattr(value, kind)
-
-    return {attribute.key: plain(attribute.value) for attribute in attributes}
-
-
-@pytest.fixture
-def collector() -> Iterator[Collector]:
-    """A collector that takes everything, until a test lets it do otherwise."""
-    collector = Collector()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if collector.hangs:
-                collector.over.wait(60)
-                return
-            if collector.status == 200:
-                collector.take(body)
-            self.send_response(collector.status)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    collector.url = f"http://127.0.0.1:{server.server_port}"
-    yield collector
-    collector.over.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture
-def attributes_of():
-    return values
 
 
 class Making:

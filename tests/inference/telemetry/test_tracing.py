@@ -33,15 +33,14 @@ def answered(making):
 def test_the_spans_of_a_request_are_a_tree_in_the_clients_trace(recorder, collector, making, answered):
     making.ended(recorder, timeline=answered, prompt=making.prompt, headers={b"traceparent": TRACEPARENT})
     recorder.close(5)
-    names = {span.span_id: span.name for span in collector.spans}
-    assert {span.name: names.get(span.parent_span_id, span.parent_span_id.hex()) for span in collector.spans} == {
+    assert collector.tree("0af7651916cd43dd8448eb211c80319c") == {
         "POST /v1/chat/completions": "b7ad6b7169203331",
         "chat m": "POST /v1/chat/completions",
         "queue": "chat m",
         "prefill": "chat m",
         "decode": "chat m",
     }
-    assert {span.trace_id.hex() for span in collector.spans} == {"0af7651916cd43dd8448eb211c80319c"}
+    assert len(collector.spans) == 5
     assert collector.resources[0]["service.name"] == "inferwatch-inference"
     assert collector.resources[0]["service.version"] == "1.2"
 
@@ -65,11 +64,11 @@ def test_the_phases_follow_each_other_by_the_engines_own_times(recorder, collect
     }
 
 
-def test_the_spans_say_what_was_asked_and_how_it_went(recorder, collector, making, answered, attributes_of):
+def test_the_spans_say_what_was_asked_and_how_it_went(recorder, collector, making, answered):
     known = {"finish_reason": "stop", "response_id": "chatcmpl-1", "streamed": True}
     making.ended(recorder, timeline=answered, prompt=making.prompt, **known)
     recorder.close(5)
-    assert attributes_of(collector.named("chat m").attributes) == {
+    assert collector.attributes("chat m") == {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": "inferwatch",
         "gen_ai.request.model": "m",
@@ -89,14 +88,14 @@ def test_the_spans_say_what_was_asked_and_how_it_went(recorder, collector, makin
         "llm.batch.size.max": 4,
         "llm.preemptions": 0,
     }
-    assert attributes_of(collector.named("prefill").attributes) == {"hw.id": [GPU], "llm.gpu.memory.used": 7 << 30}
-    assert attributes_of(collector.named("decode").attributes) == {
+    assert collector.attributes("prefill") == {"hw.id": [GPU], "llm.gpu.memory.used": 7 << 30}
+    assert collector.attributes("decode") == {
         "llm.token_gap.max": 0.25,
         "llm.token_gap.reason": "prefill",
     }
     server = collector.named("POST /v1/chat/completions")
     assert server.kind == server.SPAN_KIND_SERVER
-    assert attributes_of(server.attributes) == {
+    assert collector.attributes("POST /v1/chat/completions") == {
         "http.request.method": "POST",
         "http.route": "/v1/chat/completions",
         "http.response.status_code": 200,
@@ -109,14 +108,12 @@ def test_the_spans_say_what_was_asked_and_how_it_went(recorder, collector, makin
     ("error_type", "is_error"),
     [("engine_dead", True), ("client_disconnect", False), ("invalid_request", False)],
 )
-def test_only_a_failure_of_ours_is_an_error_of_the_span(
-    recorder, collector, making, answered, attributes_of, error_type, is_error
-):
+def test_only_a_failure_of_ours_is_an_error_of_the_span(recorder, collector, making, answered, error_type, is_error):
     making.ended(recorder, error_type, timeline=answered, prompt=making.prompt)
     recorder.close(5)
     for name in ("POST /v1/chat/completions", "chat m"):
         span = collector.named(name)
-        assert attributes_of(span.attributes)["error.type"] == error_type
+        assert collector.attributes(name)["error.type"] == error_type
         assert (span.status.code == span.status.STATUS_CODE_ERROR) is is_error
 
 
@@ -137,12 +134,12 @@ def test_a_broken_traceparent_begins_a_new_trace(recorder, making, header):
     assert int(trace.trace_id, 16) > 0
 
 
-def test_a_hostile_path_stays_short(recorder, collector, making, attributes_of):
+def test_a_hostile_path_stays_short(recorder, collector, making):
     exchange = making.exchange(status=404, path="/" + "x" * 60_000, route="")
     exchange.trace = recorder.began(exchange, {})
     recorder.ended(exchange)
     recorder.close(5)
-    assert len(attributes_of(collector.named("POST").attributes)["url.path"]) == 200
+    assert len(collector.attributes("POST")["url.path"]) == 200
 
 
 def test_spans_that_the_collector_refuses_are_counted(recorder, collector, making, answered, values_of):
