@@ -28,8 +28,10 @@ class PackedLinear(nn.Module):
         """The product, (..., out)."""
         if self._plain is not None and rows.numel() == rows.shape[-1]:
             return torch.nn.functional.linear(rows, self._plain, self._bias)
-        product: torch.Tensor = torch.ops.mkldnn._linear_pointwise(rows, self._packed, self._bias, "none", [], "")
-        return product
+        # Flat: oneDNN is half as fast on (row, 1, in), which is what a decode step brings.
+        flat = rows.reshape(-1, rows.shape[-1])
+        product: torch.Tensor = torch.ops.mkldnn._linear_pointwise(flat, self._packed, self._bias, "none", [], "")
+        return product.view(*rows.shape[:-1], -1)
 
 
 def pack(module: nn.Module) -> None:

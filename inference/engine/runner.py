@@ -82,8 +82,11 @@ class Runner:
     def _forward(self, first_row: int, ids: torch.Tensor, positions: torch.Tensor, longest: int) -> torch.Tensor:
         self._cache.aim(first_row, positions, longest)
         # (row, 1, token, position): a token sees what is before it in its own slot, and nothing that lies behind,
-        # which is what an earlier and longer sequence left there.
-        mask = self._columns[None, None, None, :longest] <= positions[:, None, :, None]
+        # which is what an earlier and longer sequence left there. Added to the scores: every layer would have to turn
+        # a mask of booleans into this one.
+        hidden = self._columns[None, None, None, :longest] > positions[:, None, :, None]
+        mask = torch.zeros(hidden.shape, dtype=self._model.dtype, device=hidden.device)
+        mask.masked_fill_(hidden, float("-inf"))
         output = self._model(
             input_ids=ids,
             attention_mask=mask,
