@@ -3,6 +3,7 @@
 Exits 0 after a signal, 1 where the model cannot be loaded or the port is taken, 2 on wrong settings.
 """
 
+import logging
 import os
 import socket
 import sys
@@ -29,7 +30,8 @@ def main() -> int:
     from inference.serving import serve
     from inference.telemetry.logs import LogThread
 
-    logs = LogThread(settings.log_level, settings.log_format)
+    logs = LogThread(settings.log_format, sys.stderr)
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[logs.handler])
     code = 0 if serve(settings, listening) else 1
     if not logs.close(_LOG_SECONDS):
         # Nobody reads our stderr; the interpreter's own end would wait for whoever does.

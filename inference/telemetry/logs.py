@@ -6,12 +6,11 @@ A reader of our stderr that stands still must not stop the service: what does no
 import json
 import logging
 import queue
-import sys
 import threading
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from logging.handlers import QueueHandler, QueueListener
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 from inference.telemetry.ended import Trace
 
@@ -51,11 +50,9 @@ class _Text(logging.Formatter):
 class _Sending(QueueHandler):
     """Notes the trace, which only the calling thread knows, and never waits."""
 
-    def __init__(self, lines: "queue.Queue[logging.LogRecord]") -> None:
+    def __init__(self, lines: "queue.Queue[logging.LogRecord | None]") -> None:
         super().__init__(lines)
         self._lost = 0
-        # QueueHandler renders a traceback through it.
-        self.setFormatter(logging.Formatter("%(message)s"))
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         if trace := TRACE.get():
@@ -75,21 +72,39 @@ class _Sending(QueueHandler):
             self._lost += 1
 
 
-class LogThread:
-    """Writes log lines to stderr until it is closed."""
+class _Writing(QueueListener):
+    """Ends after the lines that wait, also where the queue is full."""
 
-    def __init__(self, level: str, form: Literal["auto", "json", "text"]) -> None:
-        lines: queue.Queue[logging.LogRecord] = queue.Queue(_QUEUE_LINES)
-        writing = logging.StreamHandler(sys.stderr)
-        for_people = sys.stderr.isatty() if form == "auto" else form == "text"
+    def __init__(self, lines: "queue.Queue[logging.LogRecord | None]", handler: logging.Handler) -> None:
+        super().__init__(lines, handler)
+        self._lines = lines
+
+    def enqueue_sentinel(self) -> None:
+        self._lines.put(None)
+
+
+class LogThread:
+    """Writes log lines until it is closed.
+
+    Args:
+        form: json, text, or auto: text where the stream is a terminal.
+        stream: Where to.
+    """
+
+    def __init__(self, form: Literal["auto", "json", "text"], stream: TextIO) -> None:
+        lines: queue.Queue[logging.LogRecord | None] = queue.Queue(_QUEUE_LINES)
+        writing = logging.StreamHandler(stream)
+        for_people = stream.isatty() if form == "auto" else form == "text"
         writing.setFormatter(_Text(_TEXT) if for_people else Json())
-        self._listener = QueueListener(lines, writing)
+        self.handler: logging.Handler = _Sending(lines)
+        """For loggers."""
+        self._listener = _Writing(lines, writing)
         self._listener.start()
-        logging.basicConfig(level=level.upper(), handlers=[_Sending(lines)])
+        self._closing = threading.Thread(target=self._listener.stop, daemon=True)
 
     def close(self, seconds: float) -> bool:
         """Write what is left; whether that was possible in so long."""
-        closing = threading.Thread(target=self._listener.stop, daemon=True)
-        closing.start()
-        closing.join(seconds)
-        return not closing.is_alive()
+        if self._closing.ident is None:
+            self._closing.start()
+        self._closing.join(seconds)
+        return not self._closing.is_alive()

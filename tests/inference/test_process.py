@@ -94,6 +94,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_process_with_a_message(tmp_path)
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.long
 def test_a_reader_of_the_logs_that_stands_still_stops_neither_the_service_nor_its_end(model_cache, asking):
     command = [sys.executable, "-m", "inference", "--port", "0", "--model-cache", str(model_cache)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
