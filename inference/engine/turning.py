@@ -194,8 +194,10 @@ class Turning:
             return Failed("internal_error", "the answer could not be turned into text")
 
     def _fail(self, generation: Generation, error: Exception) -> None:
-        _log.error("a request of %d tokens failed", generation.length, exc_info=error)
         error_type = "oom" if isinstance(error, torch.OutOfMemoryError | MemoryError) else "internal_error"
+        # Memory runs out where it runs out: the place says nothing.
+        trace = None if error_type == "oom" else error
+        _log.error("a request of %d tokens failed: %s", generation.length, error_type, exc_info=trace)
         message = "not enough memory for this request" if error_type == "oom" else "the request could not be processed"
         self._outbox.append((generation, Failed(error_type, message)))
         self._move(self._scheduler.retire(generation))
