@@ -1,6 +1,7 @@
 """Kinds of settings: what their text must look like, and what to write where it does not."""
 
 import ipaddress
+import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -56,8 +57,8 @@ def _keys(given: Path) -> Path:
 
 
 def _log_file(given: Path) -> Path:
-    if not given.parent.is_dir():
-        raise ValueError("its directory does not exist")
+    if given.is_dir() or not os.access(given if given.exists() else given.parent, os.W_OK):
+        raise ValueError("cannot be written: must be a file in a directory that exists and may be written")
     return given
 
 

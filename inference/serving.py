@@ -36,8 +36,9 @@ def serve(settings: Settings, listening: socket.socket) -> bool:
         server.should_exit = True
 
     service = assemble(settings, give_up)
+    audit = AuditLog(settings.audit_log, settings.audit_log_days) if settings.audit_log else None
     config = uvicorn.Config(
-        create_app(service, _entrance(settings)),
+        create_app(service, _entrance(settings, audit)),
         log_config=None,
         log_level="warning",
         access_log=False,
@@ -54,6 +55,8 @@ def serve(settings: Settings, listening: socket.socket) -> bool:
     _log.info("serving %s on http://%s:%d", settings.model_name, f"[{host}]" if ":" in host else host, port)
     server.run(sockets=[listening])
     service.telemetry.close(settings.telemetry_flush_seconds)
+    if audit:
+        audit.close()
     return not failed
 
 
@@ -92,14 +95,13 @@ def assemble(settings: Settings, on_give_up: Callable[[], None]) -> Service:
     )
 
 
-def _entrance(settings: Settings) -> Entrance:
-    audited = [AuditLog(settings.audit_log, settings.audit_log_days).write] if settings.audit_log else []
+def _entrance(settings: Settings, audit: AuditLog | None) -> Entrance:
     return Entrance(
         max_body_bytes=settings.max_body_bytes,
         keys=KeyFile(settings.api_keys_file) if settings.api_keys_file else None,
         rate=limits.parse(settings.rate_limit) if settings.rate_limit else None,
         cors_origins=settings.cors_origins,
-        ended=(log_request, *audited),
+        ended=(log_request, audit.write) if audit else (log_request,),
     )
 
 

@@ -2,7 +2,9 @@
 
 import json
 import logging
+import os
 from datetime import UTC, datetime
+from io import FileIO, TextIOWrapper
 from logging.handlers import TimedRotatingFileHandler
 from pathlib import Path
 
@@ -10,6 +12,14 @@ from inference.telemetry.ended import Exchange
 from inference.telemetry.lines import facts
 
 _AUDITED = "/v1/"
+
+
+class _PrivateFile(TimedRotatingFileHandler):
+    """Each of its files can be read by its owner alone."""
+
+    def _open(self) -> TextIOWrapper:
+        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        return TextIOWrapper(FileIO(descriptor, "a"), encoding="utf-8", write_through=True)
 
 
 class AuditLog:
@@ -24,8 +34,7 @@ class AuditLog:
     """
 
     def __init__(self, path: Path, days: int) -> None:
-        path.touch(mode=0o600)
-        self._file = TimedRotatingFileHandler(path, when="midnight", backupCount=days, utc=True, encoding="utf-8")
+        self._file = _PrivateFile(path, when="midnight", backupCount=days, utc=True, encoding="utf-8")
         self._file.setFormatter(logging.Formatter("%(message)s"))
 
     def write(self, exchange: Exchange) -> None:
@@ -37,3 +46,7 @@ class AuditLog:
             line["trace_id"] = exchange.trace.trace_id
         message = json.dumps(line | facts(exchange), separators=(",", ":"))
         self._file.emit(logging.LogRecord("audit", logging.INFO, "", 0, message, (), None))
+
+    def close(self) -> None:
+        """Write no more."""
+        self._file.close()

@@ -99,10 +99,13 @@ class Exchange:
 
     @property
     def error_type(self) -> str:
-        """Why it failed: one of labels.ERROR_TYPES, also where only the stream broke; else the status of an error."""
+        """Why it failed: one of labels.ERROR_TYPES, also where only the stream broke; empty where it did not.
+
+        A 503 of an operator's endpoint is an answer, not a failure.
+        """
         if self.generation:
             return self.generation.error_type
-        return str(self.status) if self.status >= 500 else ""
+        return "internal_error" if self.status == 500 else ""
 
 
 class Telemetry(Protocol):
