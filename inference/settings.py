@@ -101,6 +101,12 @@ class Settings(BaseSettings):
     audit_log_days: int = Field(
         30, alias="AUDIT_LOG_DAYS", ge=1, le=3650, description="the audit log begins anew each day; so many stay"
     )
+    reader_timeout_seconds: float = Field(
+        60.0,
+        alias="READER_TIMEOUT_SECONDS",
+        gt=0,
+        description="a client that takes nothing of its answer for so long is taken for gone",
+    )
     ready_stall_seconds: float = Field(
         5.0, alias="READY_STALL_SECONDS", gt=0.5, description="not ready where the engine has not turned for so long"
     )

@@ -1,4 +1,6 @@
-"""How large a request may be."""
+"""How large a request may be, and how slowly an answer may be read."""
+
+import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -35,3 +37,21 @@ class BoundedBody:
     def _too_large(self) -> ApiError:
         message = f"the body is larger than {self._max_body_bytes} bytes"
         return ApiError(413, "invalid_request", message, rejection="body_too_large")
+
+
+class PatientSending:
+    """ASGI middleware. A client that takes nothing for too long has left: its answer would stay in memory for ever."""
+
+    def __init__(self, app: ASGIApp, seconds: float) -> None:
+        self._app = app
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+
+        async def patiently(message: Message) -> None:
+            # Its TimeoutError is an OSError, which is what a server raises for a client that is gone.
+            async with asyncio.timeout(self._seconds):
+                await send(message)
+
+        await self._app(scope, receive, patiently if scope["type"] == "http" else send)

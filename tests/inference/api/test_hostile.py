@@ -95,7 +95,7 @@ def _send_endless_body(service) -> int:
 
 
 def test_readers_that_do_not_read_hold_up_nobody(service, asking):
-    body = json.dumps(asking.body("slow", 900, stream=True)).encode()
+    body = json.dumps(asking.body("slow", 500, stream=True)).encode()
     head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
     address = (service.client.base_url.host, service.client.base_url.port)
     slow = []
