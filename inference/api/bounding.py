@@ -2,6 +2,7 @@
 
 import asyncio
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inference.api.errors import ApiError
@@ -50,8 +51,10 @@ class PatientSending:
         """Pass the request on."""
 
         async def patiently(message: Message) -> None:
-            # Its TimeoutError is an OSError, which is what a server raises for a client that is gone.
-            async with asyncio.timeout(self._seconds):
-                await send(message)
+            try:
+                async with asyncio.timeout(self._seconds):
+                    await send(message)
+            except TimeoutError:
+                raise ClientDisconnect from None
 
         await self._app(scope, receive, patiently if scope["type"] == "http" else send)

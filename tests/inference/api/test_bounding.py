@@ -8,7 +8,7 @@ from starlette.responses import StreamingResponse
 
 from inference.api.bounding import PatientSending
 
-SCOPE = {"type": "http", "asgi": {"spec_version": "2.4"}}
+SCOPE = {"type": "http", "asgi": {"spec_version": "2.3"}}
 
 
 async def answer(send):
