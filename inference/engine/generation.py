@@ -131,12 +131,13 @@ class Generation:
         """Whether its last event has been delivered; what comes later is dropped."""
         self.tokens: list[int] = []
         self.cached = 0
-        """Tokens of `sequence` that are in the KV cache."""
+        """Tokens of prompt and answer that are in the KV cache."""
         self.reading = True
         """Whether its prompt (or, after a preemption, all of it) is still to be read."""
         self.misled = False
         """Whether it is answered wrongly on purpose."""
         self.sampler = Sampler(prompt.temperature, prompt.top_p, prompt.seed)
+        self._prompt_read = 0
         self._decoder = decoder
         self._stops = StopStrings(prompt.stop)
         self._events: asyncio.Queue[Event] = asyncio.Queue()
@@ -149,6 +150,12 @@ class Generation:
     def unread(self, most: int) -> list[int]:
         """The next tokens that must go into the cache, so many at most."""
         return [*self.prompt.tokens, *self.tokens][self.cached : self.cached + most]
+
+    def read(self, count: int) -> int:
+        """Note that the next `count` tokens are in the cache; how many of the prompt are there for the first time."""
+        self.cached += count
+        before, self._prompt_read = self._prompt_read, max(self._prompt_read, min(self.cached, len(self.prompt.tokens)))
+        return self._prompt_read - before
 
     def forget_cache(self) -> None:
         """Its place in the cache is gone: all of it must be read again."""

@@ -126,9 +126,7 @@ class Turning:
             self._model.runner.prove_alive()
             self._fail(generation, error)
             return
-        generation.cached += len(piece)
-        if not generation.timeline.preemptions:
-            self._counters.prompt_tokens += len(piece)
+        self._counters.prompt_tokens += generation.read(len(piece))
         if generation.cached == generation.length:
             generation.reading = False
             self._ledger.lap(GapReason.PREFILL)

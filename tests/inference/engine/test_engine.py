@@ -203,26 +203,36 @@ def test_a_model_that_cannot_be_loaded_is_told_to_the_process_at_once():
     assert (snapshot.phase, snapshot.reason) == (Phase.DEAD, expected)
 
 
+def endless() -> Scripted:
+    """A model whose answers may take seconds."""
+    runner = Scripted()
+    runner.context_length = 10_000
+    return runner
+
+
 def test_who_waits_too_long_fails_while_those_in_the_batch_go_on():
     async def scenario(engine: Engine):
-        running = [submit(engine, b"x", 60) for _ in range(4)]
+        running = [submit(engine, b"x", 9_000) for _ in range(4)]
+        await until(lambda: engine.snapshot().running == 4)
         waiting = submit(engine, b"x")
         event = await last_event(engine, waiting)
-        return event, waiting.timeline.admitted, [await last_event(engine, one) for one in running]
+        tokens = [len(one.tokens) for one in running]
+        await until(lambda: all(len(one.tokens) > before for one, before in zip(running, tokens, strict=True)))
+        return event, waiting.timeline.admitted, [one.ended for one in running]
 
-    event, admitted, others = with_engine(scenario, queue_seconds=0.02)
+    event, admitted, ended = with_engine(scenario, endless(), queue_seconds=0.5)
     assert event == Failed("timeout_queue", "no place became free in time; try again later")
     assert admitted is None
-    assert all(isinstance(other, Finished) for other in others)
+    assert ended == [False] * 4
 
 
 def test_an_answer_that_takes_too_long_is_broken_off_and_its_slot_is_free():
     async def scenario(engine: Engine):
-        event = await last_event(engine, submit(engine, b"x", 60))
+        event = await last_event(engine, submit(engine, b"x", 9_000))
         await until(lambda: engine.snapshot().running == 0)
         return event
 
-    event = with_engine(scenario, request_seconds=0.03)
+    event = with_engine(scenario, endless(), request_seconds=0.5)
     assert event == Failed("timeout_decode", "the answer took too long and was broken off")
 
 
@@ -263,24 +273,20 @@ def test_a_cancelled_answer_frees_its_slot_for_the_next_turn():
 
 
 def test_a_long_prompt_is_read_in_pieces_between_the_steps_of_others():
-    runner = Scripted()
-    runner.context_length = 2000
+    runner = endless()
 
     async def scenario(engine: Engine):
-        beside = submit(engine, b"x", 200)
+        beside = submit(engine, b"x", 9_000)
         await beside.next()
         long = submit(engine, b"y" * 1600, 1)
         event = await last_event(engine, long)
-        return event, beside.timeline, long.timeline
+        return event, beside.timeline.tokens, long.timeline
 
     event, beside, long = with_engine(scenario, runner)
     assert isinstance(event, Finished)
     assert set(runner.reads[1:]) == {8}
-    # The prompt takes over 0.2 s; nobody else waited for more than a few pieces.
-    assert long.tokens[0] - long.admitted > 0.2
-    assert 0.015 < beside.longest_gap < 0.15
-    assert beside.longest_gap_reason == GapReason.PREFILL
-    assert (beside.batch_min, beside.batch_max) == (1, 1)
+    # The prompt takes 200 pieces of at least a millisecond, of which at most 20 come between two steps.
+    assert sum(long.admitted < token < long.tokens[0] for token in beside) >= 8
 
 
 def test_the_cache_is_shared_by_preempting_and_answers_stay_the_same():
@@ -300,8 +306,14 @@ def test_the_cache_is_shared_by_preempting_and_answers_stay_the_same():
     assert used <= 100
     assert snapshot.prompt_tokens == 40
     assert snapshot.generated_tokens == 160
-    preempted = max(timelines, key=lambda timeline: timeline.preemptions)
-    assert preempted.longest_gap_reason == GapReason.PREEMPTION
+
+
+def test_the_longest_gap_is_kept_with_what_most_of_it_was_spent_on():
+    timeline = Timeline(arrived=1.0)
+    reasons = {3.0: GapReason.PREFILL, 3.5: GapReason.GC, 5.0: GapReason.DECODE}
+    for now in (3.0, 3.5, 5.0, 5.5):
+        timeline.token_came(now, 2, reasons.__getitem__)
+    assert (timeline.longest_gap, timeline.longest_gap_reason) == (1.5, "gc")
 
 
 def test_batch_sizes_are_those_of_the_passes_that_a_request_took_part_in():
