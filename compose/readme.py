@@ -35,6 +35,7 @@ _ABOUT = {
     "alerts/runbooks/": "one page per alert",
     "alerts/timing.yaml": "the clock: scrape, evaluation, group waits",
     "compose/targets/": "where your own engines and exporters go: drop a file",
+    "exporters/gpu/simulator/every_fault.json": "a scenario that plays every fault of the simulated GPUs",
     "dashboards/generated/": "the boards as Grafana reads them (committed, `make generate`)",
     "tests/": "mirrors the folders; contracts/ holds folders to each other, e2e/ runs the whole stack",
 }
