@@ -9,7 +9,9 @@ TORCH_INDEX_URL ?= https://download.pytorch.org/whl/cpu
 BIN := .venv/bin
 GENERATORS := alerts alertmanager dashboards inference.readme compose.readme
 
-.PHONY: help up down status drill test test-long lint generate install install-dev
+BENCHMARKS := tests/bench/inference_batching.py tests/bench/inference_telemetry.py
+
+.PHONY: help up down status drill test test-long bench lint generate install install-dev
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name about; do \
@@ -32,6 +34,10 @@ test: install-dev ## the whole test suite that needs no Docker and no GPU
 
 test-long: install-dev ## tests that take minutes
 	@bin=$$($(BIN)/python -m compose.binaries) && INFERWATCH_BIN=$$bin $(BIN)/python -m pytest -m long $(ARGS)
+
+bench: install-dev ## measure against the budgets; one alone: make bench BENCHMARKS=tests/bench/inference_batching.py
+	@status=0; for script in $(BENCHMARKS); do \
+		echo "== $$script"; $(BIN)/python $$script || status=1; done; exit $$status
 
 lint: install-dev ## style, types and the direction of imports
 	@$(BIN)/ruff check .
