@@ -9,6 +9,8 @@ TORCH_INDEX_URL ?= https://download.pytorch.org/whl/cpu
 BIN := .venv/bin
 GENERATORS := alerts alertmanager dashboards inference.readme compose.readme
 
+BENCHMARKS := tests/bench/gpu_exporter.py tests/bench/inference_batching.py tests/bench/inference_telemetry.py
+
 .PHONY: help up down status drill test test-long bench lint generate install install-dev install-bench
 
 help: ## show this list
@@ -33,8 +35,9 @@ test: install-dev ## the whole test suite that needs no Docker and no GPU
 test-long: install-dev ## tests that take minutes
 	@bin=$$($(BIN)/python -m compose.binaries) && INFERWATCH_BIN=$$bin $(BIN)/python -m pytest -m long $(ARGS)
 
-bench: install-bench ## measure the GPU exporter against nvitop-exporter, on the same simulated driver
-	@$(BIN)/python tests/bench/gpu_exporter.py $(ARGS)
+bench: install-bench ## measure against the budgets; one alone: make bench BENCHMARKS=tests/bench/gpu_exporter.py
+	@status=0; for script in $(BENCHMARKS); do \
+		echo "== $$script"; $(BIN)/python $$script || status=1; done; exit $$status
 
 lint: install-dev ## style, types and the direction of imports
 	@$(BIN)/ruff check .

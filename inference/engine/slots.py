@@ -63,6 +63,5 @@ class SlotCache(Cache):
             stored[target, :, :length] = stored[source, :, :length]
 
     def _allocate(self, states: torch.Tensor) -> torch.Tensor:
-        # Zeros, not empty: masked positions get weight 0, and 0 times an uninitialised NaN is NaN. On a CPU the
-        # pages cost nothing until a sequence reaches them.
+        # Zeros, not empty: masked positions get weight 0, and 0 times an uninitialised NaN is NaN.
         return states.new_zeros(self._rows, states.shape[1], self._length, states.shape[3])
