@@ -42,6 +42,16 @@ ENGINE_UP = Signal(
     "Whether the engine answered its last scrape (1) or not (0); has no model, which a dead engine cannot tell.",
     (*TARGET_LABELS, ENGINE, JOB, INSTANCE),
 )
+ENGINE_ROOT = Signal(
+    "llm:root",
+    "There where an engine is broken, by the alert whose condition holds (root), with that condition's value; absent "
+    "while nothing is broken. Not yet an alert: its `for` may still be running.",
+    (*TARGET_LABELS, ENGINE, MODEL, JOB, INSTANCE, "root"),
+)
+REPLICAS_HEALTHY = Signal("llm:replicas_healthy", "Engines of a service that no root condition holds for.", _SERVICE)
+REPLICAS_NEEDED = Signal(
+    "llm:replicas_needed", "Healthy engines that users of a service need, by alerts/objectives.yaml.", _SERVICE
+)
 RUNNING = Signal("llm:requests_running", "Requests in the engine's batch.", _ENGINE)
 WAITING = Signal("llm:requests_waiting", "Requests that wait for a place in the batch.", _ENGINE)
 PROGRESS = Signal(
@@ -94,6 +104,9 @@ GPU_POWER = Signal("gpu:power", "Watts that the board draws.", _GPU)
 
 SIGNALS = (
     ENGINE_UP,
+    ENGINE_ROOT,
+    REPLICAS_HEALTHY,
+    REPLICAS_NEEDED,
     RUNNING,
     WAITING,
     PROGRESS,

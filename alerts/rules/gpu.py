@@ -2,6 +2,7 @@
 
 from alerts import signals
 from alerts.engines import GPU_SOURCES
+from alerts.objectives import Objectives
 from alerts.rules.rule import Alert, Group
 from alerts.timing import Timing, duration
 
@@ -9,7 +10,7 @@ MARGIN_CELSIUS = 0
 """NVIDIA defines the margin as the distance to the hardware slowdown, so at 0 the GPU slows itself down."""
 
 
-def group(timing: Timing) -> Group:
+def group(timing: Timing, objectives: Objectives) -> Group:
     """Signals of all GPU sources, then their alerts."""
     recordings = tuple(recording for adapter in GPU_SOURCES for recording in adapter.recordings(timing))
     return Group("gpu", recordings, (_overheating(timing),))

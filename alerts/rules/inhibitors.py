@@ -32,8 +32,9 @@ def twins(root: Alert, timing: Timing, catalogue: Mapping[str, Alert]) -> tuple[
 def _twin(name: str, root: Alert, mutes: list[Mute], timing: Timing, catalogue: Mapping[str, Alert]) -> Alert:
     scope = ", ".join(mutes[0].equal)
     tail = duration(tail_seconds([catalogue[mute.alert] for mute in mutes], timing))
-    state = f'ALERTS{{alertname="{root.name}"}}'
-    fired = f'ALERTS{{alertname="{root.name}", alertstate="firing"}}'
+    paging = ', severity="page"' if mutes[0].whole_service else ""
+    state = f'ALERTS{{alertname="{root.name}"{paging}}}'
+    fired = f'ALERTS{{alertname="{root.name}", alertstate="firing"{paging}}}'
     return Alert(
         name=name,
         expr=f"max by ({scope}) ({state})\nor\nmax by ({scope}) (max_over_time({fired}[{tail}]))",

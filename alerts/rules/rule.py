@@ -25,6 +25,14 @@ class Mute:
     equal: tuple[str, ...]
     """Non-empty; a label of it that is missing on either side means no muting."""
 
+    @property
+    def whole_service(self) -> bool:
+        """Whether it mutes for a whole service.
+
+        Only a root that pages may: one of many replicas explains nothing that all users feel.
+        """
+        return self.equal[-1] == "service"
+
 
 @dataclass(frozen=True, slots=True)
 class Alert:
@@ -66,6 +74,9 @@ class Alert:
     hops: int = 1
     """Evaluations from a sample to a firing alert: 1, and one more for each recording in another group."""
     mutes: tuple[Mute, ...] = ()
+    breaks_replica: bool = False
+    """Whether a replica is broken while it fires, so that it pages only where a service is left with fewer healthy
+    replicas than it needs, and is a ticket otherwise (alerts/rules/redundancy.py)."""
 
     def __post_init__(self) -> None:
         """Refuse an alert that could not be acted upon."""

@@ -2,6 +2,7 @@
 
 from alerts import signals
 from alerts.engines.adapter import record
+from alerts.objectives import Objectives
 from alerts.rules.rule import Alert, Group
 from alerts.timing import Timing, duration
 from exporters.catalogue import probe
@@ -10,7 +11,7 @@ from exporters.catalogue.metric import Metric
 _BOARD = "d/fleet/fleet?var-cluster={{ $labels.cluster | urlquery }}&var-service={{ $labels.service | urlquery }}"
 
 
-def group(timing: Timing) -> Group:
+def group(timing: Timing, objectives: Objectives) -> Group:
     """The probe's signals, then the alerts on them."""
     recordings = (
         record(signals.PROBE_SUCCESS, _probed(probe.SUCCESS)),

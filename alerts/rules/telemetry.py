@@ -1,10 +1,11 @@
 """Is the alerting itself alive, and can it see?"""
 
+from alerts.objectives import Objectives
 from alerts.rules.rule import Alert, Group
 from alerts.timing import Timing
 
 
-def group(timing: Timing) -> Group:
+def group(timing: Timing, objectives: Objectives) -> Group:
     """Alerts about targets that are no engines, and the heartbeat."""
     return Group("telemetry", (), (_target_down(timing), _watchdog()))
 

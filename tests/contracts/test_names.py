@@ -1,6 +1,7 @@
 """Reads the generated files, not the generator: every metric token must come from somewhere real."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,7 +62,16 @@ def expressions_of(board: Path) -> Iterator[str]:
         yield expr.replace("$__rate_interval", "1m").replace("$__interval", "1m").replace("$__range", "1h")
 
 
-@pytest.mark.parametrize("rule", list(rules()), ids=lambda rule: rule.get("alert") or rule["record"])
+def named(rules):
+    """Test parameters with names that differ where rules share one."""
+    names = Counter()
+    for rule in rules:
+        name = rule.get("alert") or rule["record"]
+        names[name] += 1
+        yield pytest.param(rule, id=f"{name}-{names[name]}")
+
+
+@pytest.mark.parametrize("rule", list(named(rules())))
 def test_a_rule_reads_only_series_that_something_provides(rule):
     tokens = set(metric_tokens(promql_parser.parse(rule["expr"])))
 
@@ -69,7 +79,7 @@ def test_a_rule_reads_only_series_that_something_provides(rule):
     assert tokens <= exposed() | recorded() | BUILT_IN
 
 
-@pytest.mark.parametrize("rule", [rule for rule in rules() if "alert" in rule], ids=lambda rule: rule["alert"])
+@pytest.mark.parametrize("rule", list(named(rule for rule in rules() if "alert" in rule)))
 def test_an_alert_reads_canonical_signals_only(rule):
     assert set(metric_tokens(promql_parser.parse(rule["expr"]))) <= recorded() | BUILT_IN
 
