@@ -2,6 +2,7 @@
 
 import gzip
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from exporters.gpu.families import families
 LOG = logging.getLogger(__name__)
 
 Subject = tuple[str, Callable[[Collection], Iterator[Family]]]
+"""Name (the file's, and the value of the label `collector`) and function of a collector."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +32,25 @@ class Page:
     openmetrics_gzip: bytes
 
 
-def render(source: str, collection: Collection | None, subjects: Sequence[Subject]) -> Page:
+def render(
+    source: str,
+    collection: Collection | None,
+    subjects: Sequence[Subject],
+    clock: Callable[[], float] = time.perf_counter,
+) -> Page:
     """The page of this collection; before the first one, only where the readings will come from.
 
     A subject that fails costs its own metrics and says so in `gpu_scrape_collector_success`.
+
+    Args:
+        source: `nvml` or `simulated`.
+        collection: What was found.
+        subjects: Name and function of each collector.
+        clock: Seconds that never go back.
     """
     found = list(families(gpu.SOURCE_INFO, [((source,), 1.0)]))
     if collection is not None:
-        found += _everything(collection, subjects)
+        found += _everything(collection, subjects, clock)
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Found(found))
     text = generate_latest(registry)
@@ -45,9 +58,11 @@ def render(source: str, collection: Collection | None, subjects: Sequence[Subjec
     return Page(text, open_text, gzip.compress(text, 1), gzip.compress(open_text, 1))
 
 
-def _everything(collection: Collection, subjects: Sequence[Subject]) -> Iterator[Family]:
+def _everything(collection: Collection, subjects: Sequence[Subject], clock: Callable[[], float]) -> Iterator[Family]:
     success: dict[str, bool] = {}
+    durations: dict[str, float] = {}
     for name, collect in subjects:
+        started = clock()
         try:
             of_subject = list(collect(collection))
         except Exception:  # whatever is wrong with one subject, the others are still exact
@@ -56,11 +71,13 @@ def _everything(collection: Collection, subjects: Sequence[Subject]) -> Iterator
             success[name] = False
         else:
             success[name] = True
+        durations[name] = clock() - started
         yield from of_subject
     yield from families(gpu.DRIVER_UP, [((), float(collection.driver_error is None))])
     yield from families(gpu.COLLECTION_TIMESTAMP, [((), collection.ended_at)])
     yield from families(gpu.COLLECTION_DURATION, [((), collection.duration_seconds)])
     yield from families(gpu.COLLECTOR_SUCCESS, (((name,), float(worked)) for name, worked in success.items()))
+    yield from families(gpu.COLLECTOR_DURATION, (((name,), seconds) for name, seconds in durations.items()))
 
 
 class _Found:

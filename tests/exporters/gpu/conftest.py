@@ -21,6 +21,7 @@ from exporters.gpu.devices.nvml import Nvml
 from exporters.gpu.devices.simulated import SimulatedLibrary
 from exporters.gpu.simulator.machine import SimulatedMachine
 from exporters.gpu.simulator.profiles import H200
+from exporters.gpu.sweep import sweep
 
 INTERVAL = 0.2
 SERVICE_PAGE = (Path(__file__).parent / "service.prom").read_bytes()
@@ -79,6 +80,12 @@ def nvml(library) -> Iterator[Nvml]:
     driver.close()
 
 
+@pytest.fixture
+def sweeper(nvml, clock) -> Callable:
+    """A sweep in this process, on the clock that tests turn."""
+    return lambda skip: sweep(nvml, skip, clock=clock)
+
+
 class Exporter:
     """A running `python -m exporters.gpu`."""
 
@@ -115,6 +122,15 @@ class Exporter:
             (sample.name, sample.labels.get("gpu", "")): sample.value
             for family in text_string_to_metric_families(self.get("/metrics"))
             for sample in family.samples
+        }
+
+    def labelled(self) -> dict[tuple[str, str], float]:
+        """Every sample that has one label but the GPU's, by name and the value of its last label."""
+        return {
+            (sample.name, list(sample.labels.values())[-1]): sample.value
+            for family in text_string_to_metric_families(self.get("/metrics"))
+            for sample in family.samples
+            if sample.labels
         }
 
     def until(self, holds: Callable[[dict[tuple[str, str], float]], bool]) -> dict[tuple[str, str], float]:

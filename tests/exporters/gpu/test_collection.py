@@ -4,14 +4,14 @@ import pynvml
 import pytest
 
 from exporters.gpu.collection import Collector
-from exporters.gpu.devices.reading import DeviceLost, DriverMismatch, DriverMissing
+from exporters.gpu.devices.errors import DeviceLost, DriverMismatch, DriverMissing
 from exporters.gpu.simulator.machine import SimulatedMachine
 from exporters.gpu.simulator.profiles import H200
 
 
 @pytest.fixture
-def collector(nvml, clock):
-    return Collector(nvml, wall=lambda: 5.0, clock=clock)
+def collector(sweeper, clock):
+    return Collector(sweeper, wall=lambda: 5.0, clock=clock)
 
 
 def places(collection):
@@ -63,9 +63,9 @@ def test_a_driver_that_breaks_between_two_gpus_leaves_no_half_collection(collect
     assert found.driver_error is not None
 
 
-def test_no_gpus_is_no_error(clock, library, nvml, machine):
+def test_no_gpus_is_no_error(sweeper, machine):
     machine.gpu_count = 0
-    found = Collector(nvml).collect()
+    found = Collector(sweeper).collect()
     assert (found.readings, found.absentees, found.driver_error) == ((), (), None)
 
 

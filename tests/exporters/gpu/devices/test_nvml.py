@@ -6,9 +6,12 @@ import pynvml
 import pytest
 
 from exporters.gpu.devices import reading
-from exporters.gpu.devices.nvml import ERRORS, NOT_NOW, NOT_SUPPORTED, Nvml, library_loads
+from exporters.gpu.devices.codes import ERRORS, NOT_NOW, NOT_SUPPORTED
+from exporters.gpu.devices.library import library_loads
+from exporters.gpu.devices.nvml import Nvml
 from exporters.gpu.devices.reading import DeviceError, DriverError, Memory
 from exporters.gpu.devices.simulated import SimulatedLibrary
+from exporters.gpu.devices.standin import DEVICE_CALLS
 from exporters.gpu.simulator.machine import SimulatedMachine
 from exporters.gpu.simulator.profiles import H200
 
@@ -102,19 +105,7 @@ def test_a_value_that_is_missing_now_is_asked_for_again(nvml, library):
 
 
 def test_a_gpu_whose_every_sensor_fails_is_not_up(nvml, library):
-    for name in (
-        "nvmlDeviceGetFieldValues",
-        "nvmlDeviceGetMemoryInfo_v2",
-        "nvmlDeviceGetMemoryInfo",
-        "nvmlDeviceGetUtilizationRates",
-        "nvmlDeviceGetTemperatureV",
-        "nvmlDeviceGetTemperature",
-        "nvmlDeviceGetMarginTemperature",
-        "nvmlDeviceGetTemperatureThreshold",
-        "nvmlDeviceGetPowerUsage",
-        "nvmlDeviceGetEnforcedPowerLimit",
-        "nvmlDeviceGetTotalEnergyConsumption",
-    ):
+    for name in DEVICE_CALLS.keys() - {"nvmlDeviceGetUUID"}:
         library.codes[name] = pynvml.NVML_ERROR_UNKNOWN
     with pytest.raises(reading.DeviceFailed, match="code 999"):
         nvml.read(0)
