@@ -102,6 +102,42 @@ GPU_TEMPERATURE_MARGIN = Signal(
 )
 GPU_POWER = Signal("gpu:power", "Watts that the board draws.", _GPU)
 
+GPU_LAST_ERROR = Signal(
+    "gpu:last_error_code",
+    "NVML's code of why the GPU last did not answer (15: lost), -1 where a call did not return; absent where it does.",
+    _GPU,
+)
+GPU_XID_LAST_SEEN = Signal(
+    "gpu:xid_last_seen",
+    "When the driver last reported this XID for the GPU, in seconds since the epoch; absent where it never has.",
+    (*_GPU, "xid"),
+)
+GPU_ECC_UNCORRECTED = Signal(
+    "gpu:ecc_uncorrected:increase", "Memory errors of the last ten minutes that ECC could not correct.", _GPU
+)
+GPU_RECOVERY_ACTION = Signal(
+    "gpu:recovery_action",
+    "What the driver wants done: 0 nothing, 1 GPU reset, 2 reboot, 3 and more: drain first.",
+    _GPU,
+)
+GPU_ROW_REMAP_FAILED = Signal("gpu:row_remap_failed", "Whether a row of memory could not be replaced (1, 0).", _GPU)
+GPU_RETIREMENT_PENDING = Signal(
+    "gpu:retirement_pending", "Whether a row or page of memory waits for a reset to be taken out of use (1, 0).", _GPU
+)
+GPU_SRAM_THRESHOLD_EXCEEDED = Signal(
+    "gpu:sram_threshold_exceeded", "Whether on-chip memory had so many errors that the card is to be replaced.", _GPU
+)
+GPU_THROTTLED = Signal(
+    "gpu:throttled:ratio",
+    "Share of the last two minutes in which a reason held the clocks down, 0 to 1.",
+    (*_GPU, "reason"),
+)
+GPU_MEMORY_ORPHANED = Signal("gpu:memory_orphaned", "Bytes of device memory in use that no live process holds.", _GPU)
+GPU_NVLINK_UP = Signal("gpu:nvlink_up", "Whether an NVLink is active (1, 0).", (*_GPU, "link"))
+GPU_NVLINK_ERRORS = Signal("gpu:nvlink_errors:rate5m", "Errors of all NVLinks of the GPU a second.", _GPU)
+GPU_PCIE_LANES = Signal("gpu:pcie_lanes:ratio", "PCIe lanes in use, of those that the card can use here.", _GPU)
+GPU_PCIE_REPLAYS = Signal("gpu:pcie_replays:rate5m", "Packets a second that were sent again over PCIe.", _GPU)
+
 SIGNALS = (
     ENGINE_UP,
     ENGINE_ROOT,
@@ -127,4 +163,17 @@ SIGNALS = (
     GPU_TEMPERATURE,
     GPU_TEMPERATURE_MARGIN,
     GPU_POWER,
+    GPU_LAST_ERROR,
+    GPU_XID_LAST_SEEN,
+    GPU_ECC_UNCORRECTED,
+    GPU_RECOVERY_ACTION,
+    GPU_ROW_REMAP_FAILED,
+    GPU_RETIREMENT_PENDING,
+    GPU_SRAM_THRESHOLD_EXCEEDED,
+    GPU_THROTTLED,
+    GPU_MEMORY_ORPHANED,
+    GPU_NVLINK_UP,
+    GPU_NVLINK_ERRORS,
+    GPU_PCIE_LANES,
+    GPU_PCIE_REPLAYS,
 )

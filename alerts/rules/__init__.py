@@ -4,14 +4,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from alerts.objectives import Objectives, check_names, load
-from alerts.rules import engine, gpu, service, telemetry
+from alerts.rules import engine, gpu, gpu_limits, gpu_wear, service, telemetry
 from alerts.rules.inhibitors import check_leads, twins
 from alerts.rules.redundancy import page_and_ticket, replica_recordings, root_recording
 from alerts.rules.rule import Alert, Group
 from alerts.timing import Timing
 
 Build = Callable[[Timing, Objectives], Group]
-GROUPS: tuple[Build, ...] = (engine.group, service.group, gpu.group, telemetry.group)
+GROUPS: tuple[Build, ...] = (engine.group, service.group, gpu.group, gpu_wear.group, gpu_limits.group, telemetry.group)
 
 
 def catalogue(timing: Timing, objectives: Objectives | None = None) -> dict[str, Alert]:

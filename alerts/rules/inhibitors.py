@@ -25,6 +25,8 @@ def twins(root: Alert, timing: Timing, catalogue: Mapping[str, Alert]) -> tuple[
     """
     scopes: dict[str, list[Mute]] = {}
     for mute in root.mutes:
+        if mute.alert not in catalogue:
+            continue  # disabled
         scopes.setdefault(twin_name(root, mute), []).append(mute)
     return tuple(_twin(name, root, mutes, timing, catalogue) for name, mutes in scopes.items())
 
@@ -53,15 +55,16 @@ def tail_seconds(muted: list[Alert], timing: Timing) -> float:
     return max(symptom.drain(timing) for symptom in muted)
 
 
-def lead_seconds(root: Alert, symptom: Alert, timing: Timing) -> float:
+def lead_seconds(root: Alert, mute: Mute, symptom: Alert, timing: Timing) -> float:
     """How long before a symptom's first message its root is at least pending, in seconds; negative is a leak.
 
-    Worst case of the root (its slowest detection, and Prometheus' next send) against the best case of the
-    symptom (detected at once, for, group wait).
+    Worst case of the root (its slowest detection) against the best case of the symptom (detected at once, for, group
+    wait). Where both are read from one page, only the evaluation can come between them.
     """
-    root_pending = root.delay + timing.scrape_interval + root.window + timing.evaluation_interval * root.hops
-    symptom_sent = timing.pending(symptom.pending) + timing.symptom_group_wait
-    return symptom_sent - root_pending
+    evaluated = timing.evaluation_interval * root.hops
+    seen = 0 if mute.together else root.delay + timing.scrape_interval + root.window
+    wait = timing.symptom_group_wait if symptom.cls == "symptom" else timing.root_group_wait
+    return timing.pending(symptom.pending) + wait - seen - evaluated
 
 
 def check_leads(catalogue: Mapping[str, Alert], timing: Timing) -> None:
@@ -71,11 +74,12 @@ def check_leads(catalogue: Mapping[str, Alert], timing: Timing) -> None:
         ValueError: If a symptom could be sent before its root is pending; says what would do.
     """
     leads = {
-        f"{mute.alert} before {root.name}": lead_seconds(root, catalogue[mute.alert], timing)
+        f"{mute.alert} before {root.name}": lead_seconds(root, mute, catalogue[mute.alert], timing)
         for root in catalogue.values()
         for mute in root.mutes
+        if mute.alert in catalogue
     }
-    edge, lead = min(leads.items(), key=lambda item: item[1])
+    edge, lead = min(leads.items(), key=lambda item: item[1], default=("", 1.0))
     if lead <= 0:
         enough = timing.symptom_group_wait - lead + timing.evaluation_interval
         raise ValueError(f"timing: could send {edge}; set symptom_group_wait to {enough:g} or more")
