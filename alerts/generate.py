@@ -34,7 +34,13 @@ def render(timing: Timing, links: Links, objectives: Objectives | None = None) -
         ValueError: As `alerts.rules.groups`.
     """
     made = groups(timing, objectives)
-    return {f"{group.name}.yml": _HEADER + _dump(_group(group, timing, links)) for group in made}
+    return {
+        f"{group.name}.yml": _HEADER + _notes(group) + _dump(_group(group, timing, links)) for group in made
+    }
+
+
+def _notes(group: Group) -> str:
+    return "".join(f"# {line}".rstrip() + "\n" for line in group.notes)
 
 
 def _dump(document: dict[str, Any]) -> str:
@@ -44,7 +50,8 @@ def _dump(document: dict[str, Any]) -> str:
 def _group(group: Group, timing: Timing, links: Links) -> dict[str, Any]:
     rules = [_recording(recording) for recording in group.recordings]
     rules += [_alert(alert, timing, links) for alert in group.alerts]
-    return {"groups": [{"name": group.name, "interval": duration(timing.evaluation_interval), "rules": rules}]}
+    interval = timing.evaluation_interval if group.interval is None else group.interval
+    return {"groups": [{"name": group.name, "interval": duration(interval), "rules": rules}]}
 
 
 def _recording(recording: Recording) -> dict[str, Any]:

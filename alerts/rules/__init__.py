@@ -21,9 +21,7 @@ def catalogue(timing: Timing, objectives: Objectives | None = None) -> dict[str,
         timing: The clock.
         objectives: What the user changed; None reads alerts/objectives.yaml.
     """
-    stated = objectives or load()
-    alerts = {alert.name: alert for build in GROUPS for alert in build(timing, stated).alerts}
-    return {name: alert for name, alert in alerts.items() if name not in stated.disabled}
+    return {alert.name: alert for group in _stated(timing, objectives or load()) for alert in group.alerts}
 
 
 def groups(timing: Timing, objectives: Objectives | None = None) -> tuple[Group, ...]:
@@ -37,7 +35,21 @@ def groups(timing: Timing, objectives: Objectives | None = None) -> tuple[Group,
     known = catalogue(timing, stated)
     check_names(stated, {alert.name for build in GROUPS for alert in build(timing, stated).alerts})
     check_leads(known, timing)
-    return tuple(_written(build(timing, stated), timing, stated, known) for build in GROUPS)
+    return tuple(_written(group, timing, stated, known) for group in _stated(timing, stated))
+
+
+def _stated(timing: Timing, objectives: Objectives) -> tuple[Group, ...]:
+    """The groups without what is disabled, and without mutes of alerts that are not there."""
+    made = [build(timing, objectives) for build in GROUPS]
+    there = {alert.name for group in made for alert in group.alerts} - objectives.disabled
+    return tuple(
+        replace(group, alerts=tuple(_kept(alert, there) for alert in group.alerts if alert.name in there))
+        for group in made
+    )
+
+
+def _kept(alert: Alert, there: set[str]) -> Alert:
+    return replace(alert, mutes=tuple(mute for mute in alert.mutes if mute.alert in there))
 
 
 def _written(group: Group, timing: Timing, objectives: Objectives, known: dict[str, Alert]) -> Group:
@@ -46,8 +58,10 @@ def _written(group: Group, timing: Timing, objectives: Objectives, known: dict[s
     recordings = (*group.recordings, *(root_recording(root) for root in roots))
     if roots:
         recordings += replica_recordings(objectives)
-    rules = tuple(rule for alert in alerts for rule in (*_by_severity(alert), *twins(alert, timing, known)))
-    return replace(group, recordings=recordings, alerts=rules)
+    rules = [rule for alert in group.alerts for rule in (*_by_severity(alert), *twins(alert, timing, known))]
+    # A root of several rules, one for each objective, has one twin, after the last of them.
+    once = tuple(dict.fromkeys(reversed(rules)))[::-1]
+    return replace(group, recordings=recordings, alerts=once)
 
 
 def _by_severity(alert: Alert) -> tuple[Alert, ...]:

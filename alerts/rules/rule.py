@@ -86,6 +86,8 @@ class Alert:
     """Seconds at this clock until the expression's look-back window is full of the fault."""
     memory: float = 0
     """Seconds at this clock for which the expression remembers a past event; delays the resolve, not the page."""
+    drained: float | None = None
+    """Seconds at this clock until good readings alone fill the look-back window; None: as long as `window`."""
     hops: int = 1
     """Evaluations from a sample to a firing alert: 1, and one more for each recording in another group."""
     mutes: tuple[Mute, ...] = ()
@@ -141,8 +143,12 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Rules that are evaluated together, in order, at the evaluation interval: recordings, then alerts."""
+    """Rules that are evaluated together, in order: recordings, then alerts."""
 
     name: str
     recordings: tuple[Recording, ...]
     alerts: tuple[Alert, ...]
+    interval: float | None = None
+    """Seconds between evaluations on this clock; None: the clock's evaluation interval."""
+    notes: tuple[str, ...] = ()
+    """Lines that whoever opens the rule file should read first."""
