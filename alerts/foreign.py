@@ -1,8 +1,8 @@
 """What rules read of programs that are not ours: Prometheus, Alertmanager and node-exporter, each name typed once.
 
 Everything here holds for Prometheus 2.42 and 3.x, Alertmanager 0.25 and newer, and node-exporter 1.5 and newer. Later
-versions add labels (`reason` on failed notifications, `alertmanager` on queues), so rules sum over what they do not need.
-`tests/contracts/test_foreign.py` holds each name against a page that was recorded from the real program.
+versions add labels (`reason` on failed notifications, `alertmanager` on queues), so rules sum over what they do
+not need. `tests/contracts/test_foreign.py` holds each name against a page that was recorded from the real program.
 """
 
 from alerts.signals import Signal
@@ -23,7 +23,8 @@ SCRAPE = (UP, SERIES_ADDED, SAMPLES)
 
 PROMETHEUS_BUILD = _signal("prometheus_build_info", "A Prometheus that answers; always 1.", "version")
 PROMETHEUS_RELOADED = _signal(
-    "prometheus_config_last_reload_successful", "Whether the configuration was taken over when last read (1) or not (0)."
+    "prometheus_config_last_reload_successful",
+    "Whether the configuration was taken over when last read (1) or not (0).",
 )
 ALERTMANAGERS = _signal(
     "prometheus_notifications_alertmanagers_discovered", "Alertmanagers that Prometheus knows and sends to."
@@ -35,7 +36,9 @@ SEND_ERRORS = _signal(
 )
 RULE_FAILURES = _signal("prometheus_rule_evaluation_failures_total", "Rules that failed.", "rule_group")
 RULE_ITERATIONS = _signal(
-    "prometheus_rule_group_iterations_total", "Evaluations of a group that were due, missed ones included.", "rule_group"
+    "prometheus_rule_group_iterations_total",
+    "Evaluations of a group that were due, missed ones included.",
+    "rule_group",
 )
 RULE_MISSED = _signal(
     "prometheus_rule_group_iterations_missed_total",

@@ -67,6 +67,14 @@ REQUESTS = Signal("llm:requests:rate1m", "Requests that ended a second, failed o
 REQUEST_ERRORS = Signal(
     "llm:request_errors:rate1m", "Requests that failed a second, by error_type.", (*_ENGINE, "error_type")
 )
+VALID_REQUESTS = Signal(
+    "llm:valid_requests:rate1m",
+    "Requests that ended a second, well or by the service's own fault; those that the client spoilt do not count.",
+    _ENGINE,
+)
+FAILED_REQUESTS = Signal(
+    "llm:failed_requests:rate1m", "Requests that failed a second by the service's own fault.", _ENGINE
+)
 TIME_TO_FIRST_TOKEN = Signal(
     "llm:time_to_first_token_bucket:rate1m",
     "Requests a second whose first token came within le seconds, over all engines of one kind.",
@@ -76,6 +84,17 @@ TIME_PER_OUTPUT_TOKEN = Signal(
     "llm:time_per_output_token_bucket:rate1m",
     "Requests a second whose mean time per token was within le seconds, over all engines of one kind.",
     (*_SERVICE, ENGINE, MODEL, "le"),
+)
+
+_SLO = (*_SERVICE, MODEL, "slo")
+SLO_TOTAL = Signal("slo:total:rate1m", "Requests a second that a promise is about; `slo` names the promise.", _SLO)
+SLO_BAD = Signal("slo:bad:rate1m", "Of these, the ones that broke it.", _SLO)
+SLO_OBJECTIVE = Signal("slo:objective:ratio", "Share of requests that the promise is to be kept for, 0 to 1.", _SLO)
+SLO_BUDGET_REMAINING = Signal(
+    "slo:budget_remaining:ratio",
+    "Share of the period's error budget that is left, at most 1; below 0 the promise is broken. A time without data "
+    "counts as one in which all went well.",
+    _SLO,
 )
 
 PROBE_SUCCESS = Signal(
@@ -138,7 +157,25 @@ GPU_NVLINK_ERRORS = Signal("gpu:nvlink_errors:rate5m", "Errors of all NVLinks of
 GPU_PCIE_LANES = Signal("gpu:pcie_lanes:ratio", "PCIe lanes in use, of those that the card can use here.", _GPU)
 GPU_PCIE_REPLAYS = Signal("gpu:pcie_replays:rate5m", "Packets a second that were sent again over PCIe.", _GPU)
 
+HOST_CLOCK_SKEW = Signal(
+    "host:clock_skew", "Seconds by which the host's clock is ahead of Prometheus'.", (*TARGET_LABELS, JOB, INSTANCE)
+)
+COLLECTIONS = Signal(
+    "telemetry:collections",
+    "New readings that an exporter or prober made of late; 0 means that its page repeats old ones.",
+    (*TARGET_LABELS, JOB, INSTANCE),
+)
+
+OWN_PARTS = Signal(
+    "telemetry:own_up",
+    "`up` of what the alerting is made of (Prometheus, Alertmanager, dead man's switch) while it answers; else absent.",
+    (*TARGET_LABELS, JOB, INSTANCE),
+)
+
 SIGNALS = (
+    OWN_PARTS,
+    HOST_CLOCK_SKEW,
+    COLLECTIONS,
     ENGINE_UP,
     ENGINE_ROOT,
     REPLICAS_HEALTHY,
@@ -151,8 +188,14 @@ SIGNALS = (
     GENERATED_TOKENS,
     REQUESTS,
     REQUEST_ERRORS,
+    VALID_REQUESTS,
+    FAILED_REQUESTS,
     TIME_TO_FIRST_TOKEN,
     TIME_PER_OUTPUT_TOKEN,
+    SLO_TOTAL,
+    SLO_BAD,
+    SLO_OBJECTIVE,
+    SLO_BUDGET_REMAINING,
     PROBE_SUCCESS,
     PROBE_TIME_TO_FIRST_TOKEN,
     GPU_UP,

@@ -4,14 +4,23 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from alerts.objectives import Objectives, check_names, load
-from alerts.rules import engine, gpu, gpu_limits, gpu_wear, service, telemetry
+from alerts.rules import engine, gpu, gpu_limits, gpu_wear, host, rollups, service, telemetry
 from alerts.rules.inhibitors import check_leads, twins
 from alerts.rules.redundancy import page_and_ticket, replica_recordings, root_recording
 from alerts.rules.rule import Alert, Group
 from alerts.timing import Timing
 
 Build = Callable[[Timing, Objectives], Group]
-GROUPS: tuple[Build, ...] = (engine.group, service.group, gpu.group, gpu_wear.group, gpu_limits.group, telemetry.group)
+GROUPS: tuple[Build, ...] = (
+    engine.group,
+    service.group,
+    gpu.group,
+    gpu_wear.group,
+    gpu_limits.group,
+    host.group,
+    telemetry.group,
+    rollups.group,
+)
 
 
 def catalogue(timing: Timing, objectives: Objectives | None = None) -> dict[str, Alert]:
@@ -53,8 +62,7 @@ def _kept(alert: Alert, there: set[str]) -> Alert:
 
 
 def _written(group: Group, timing: Timing, objectives: Objectives, known: dict[str, Alert]) -> Group:
-    alerts = tuple(alert for alert in group.alerts if alert.name in known)
-    roots = tuple(alert for alert in alerts if alert.breaks_replica)
+    roots = tuple(alert for alert in group.alerts if alert.breaks_replica)
     recordings = (*group.recordings, *(root_recording(root) for root in roots))
     if roots:
         recordings += replica_recordings(objectives)

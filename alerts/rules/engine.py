@@ -40,7 +40,7 @@ def _down(timing: Timing) -> Alert:
         hard=True,
         # A refused connection fails at once; a frozen process only after the scrape timeout.
         delay=timing.scrape_timeout,
-        mutes=(Mute("ServiceDown", _SERVICE),),
+        mutes=(Mute("ServiceCapacityLost", _SERVICE), Mute("ServiceDown", _SERVICE)),
         breaks_replica=True,
     )
 
@@ -78,6 +78,6 @@ def _hung(timing: Timing) -> Alert:
         hard=True,
         window=window,
         hops=2,  # the probe's signal is recorded in the group `service`
-        mutes=(Mute("ServiceDown", _SERVICE),),
+        mutes=(Mute("ServiceCapacityLost", _SERVICE), Mute("ServiceDown", _SERVICE)),
         breaks_replica=True,
     )

@@ -63,7 +63,7 @@ def lead_seconds(root: Alert, mute: Mute, symptom: Alert, timing: Timing) -> flo
     """
     evaluated = timing.evaluation_interval * root.hops
     seen = 0 if mute.together else root.delay + timing.scrape_interval + root.window
-    wait = timing.symptom_group_wait if symptom.cls == "symptom" else timing.root_group_wait
+    wait: float = getattr(timing, _group_wait(symptom))
     return timing.pending(symptom.pending) + wait - seen - evaluated
 
 
@@ -73,13 +73,22 @@ def check_leads(catalogue: Mapping[str, Alert], timing: Timing) -> None:
     Raises:
         ValueError: If a symptom could be sent before its root is pending; says what would do.
     """
-    leads = {
-        f"{mute.alert} before {root.name}": lead_seconds(root, mute, catalogue[mute.alert], timing)
-        for root in catalogue.values()
-        for mute in root.mutes
-        if mute.alert in catalogue
-    }
-    edge, lead = min(leads.items(), key=lambda item: item[1], default=("", 1.0))
-    if lead <= 0:
-        enough = timing.symptom_group_wait - lead + timing.evaluation_interval
-        raise ValueError(f"timing: could send {edge}; set symptom_group_wait to {enough:g} or more")
+    enough: dict[str, float] = {}
+    leaks: list[tuple[float, str]] = []
+    edges = [(root, mute) for root in catalogue.values() for mute in root.mutes if mute.alert in catalogue]
+    for root, mute in edges:
+        symptom = catalogue[mute.alert]
+        lead = lead_seconds(root, mute, symptom, timing)
+        if lead <= 0:
+            leaks.append((lead, f"{symptom.name} before {root.name}"))
+            setting = _group_wait(symptom)
+            wait: float = getattr(timing, setting) - lead + timing.evaluation_interval
+            enough[setting] = max(wait, enough.get(setting, 0))
+    if leaks:
+        remedy = " and ".join(f"{setting} to {seconds:g} or more" for setting, seconds in sorted(enough.items()))
+        raise ValueError(f"timing: could send {min(leaks)[1]}; set {remedy}")
+
+
+def _group_wait(symptom: Alert) -> str:
+    """Which setting of the clock holds back the first message of a muted alert."""
+    return "symptom_group_wait" if symptom.cls == "symptom" else "root_group_wait"

@@ -13,7 +13,14 @@ REAL = load()
 CLOCKS = {
     "real": REAL,
     "compressed": REAL.compressed(),
-    "scrape 15 s": replace(REAL, scrape_interval=15, scrape_timeout=10, evaluation_interval=15, symptom_group_wait=90),
+    "scrape 15 s": replace(
+        REAL,
+        scrape_interval=15,
+        scrape_timeout=10,
+        evaluation_interval=15,
+        symptom_group_wait=90,
+        root_group_wait=40,
+    ),
 }
 EDGES = [(root.name, mute) for root in catalogue(REAL).values() for mute in root.mutes]
 
@@ -82,5 +89,5 @@ def test_a_mute_without_labels_is_refused():
 def test_a_clock_that_sends_the_symptom_first_is_refused_with_what_would_do():
     slow = replace(REAL, scrape_interval=15, scrape_timeout=10, evaluation_interval=15)
 
-    with pytest.raises(ValueError, match="set symptom_group_wait to 90 or more"):
+    with pytest.raises(ValueError, match="set root_group_wait to 40 or more and symptom_group_wait to 100 or more"):
         groups(slow)
