@@ -34,9 +34,7 @@ def render(timing: Timing, links: Links, objectives: Objectives | None = None) -
         ValueError: As `alerts.rules.groups`.
     """
     made = groups(timing, objectives)
-    return {
-        f"{group.name}.yml": _HEADER + _notes(group) + _dump(_group(group, timing, links)) for group in made
-    }
+    return {f"{group.name}.yml": _HEADER + _notes(group) + _dump(_group(group, timing, links)) for group in made}
 
 
 def _notes(group: Group) -> str:

@@ -10,6 +10,8 @@ from exporters.catalogue.labels import CLUSTER, SERVICE
 
 _BOARD = "d/fleet/fleet?var-cluster={{ $labels.cluster | urlquery }}&var-service={{ $labels.service | urlquery }}"
 _SERVICE = (CLUSTER, SERVICE)
+_SYMPTOMS = ("ServiceCapacityLost", "ServiceDown", "SloFastBurn")
+"""What users of a service feel where so many of its engines are broken that one of them pages."""
 
 HUNG_WINDOW_SECONDS = 15
 """Three scrapes at the default clock: the idle heartbeat turns at least once a second, so none in 15 s is no chance."""
@@ -40,7 +42,7 @@ def _down(timing: Timing) -> Alert:
         hard=True,
         # A refused connection fails at once; a frozen process only after the scrape timeout.
         delay=timing.scrape_timeout,
-        mutes=(Mute("ServiceCapacityLost", _SERVICE), Mute("ServiceDown", _SERVICE)),
+        mutes=tuple(Mute(symptom, _SERVICE) for symptom in _SYMPTOMS),
         breaks_replica=True,
     )
 
@@ -78,6 +80,6 @@ def _hung(timing: Timing) -> Alert:
         hard=True,
         window=window,
         hops=2,  # the probe's signal is recorded in the group `service`
-        mutes=(Mute("ServiceCapacityLost", _SERVICE), Mute("ServiceDown", _SERVICE)),
+        mutes=tuple(Mute(symptom, _SERVICE) for symptom in _SYMPTOMS),
         breaks_replica=True,
     )

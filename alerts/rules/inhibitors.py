@@ -64,7 +64,7 @@ def lead_seconds(root: Alert, mute: Mute, symptom: Alert, timing: Timing) -> flo
     evaluated = timing.evaluation_interval * root.hops
     seen = 0 if mute.together else root.delay + timing.scrape_interval + root.window
     wait: float = getattr(timing, _group_wait(symptom))
-    return timing.pending(symptom.pending) + wait - seen - evaluated
+    return symptom.soonest + timing.pending(symptom.pending) + wait - seen - evaluated
 
 
 def check_leads(catalogue: Mapping[str, Alert], timing: Timing) -> None:

@@ -86,6 +86,8 @@ class Alert:
     """Seconds at this clock until the expression's look-back window is full of the fault."""
     memory: float = 0
     """Seconds at this clock for which the expression remembers a past event; delays the resolve, not the page."""
+    soonest: float = 0
+    """Seconds at this clock that even the worst fault needs to fill enough of the look-back window."""
     drained: float | None = None
     """Seconds at this clock until good readings alone fill the look-back window; None: as long as `window`."""
     hops: int = 1

@@ -51,7 +51,7 @@ def _capacity_lost(timing: Timing) -> Alert:
         delay=timing.scrape_timeout,
         window=timing.window(HUNG_WINDOW_SECONDS),
         hops=2,  # replicas are counted in the group `engine`
-        mutes=(Mute("ServiceDown", (CLUSTER, SERVICE)),),
+        mutes=(Mute("ServiceDown", (CLUSTER, SERVICE)), Mute("SloFastBurn", (CLUSTER, SERVICE))),
     )
 
 
@@ -74,4 +74,5 @@ def _down(timing: Timing) -> Alert:
         pending=15,
         keep_firing=60,
         delay=timing.probe_interval + timing.probe_timeout,
+        mutes=(Mute("SloFastBurn", (CLUSTER, SERVICE)),),
     )

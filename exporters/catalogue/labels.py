@@ -95,3 +95,7 @@ ERROR_TYPES = (
     "internal_error",
 )
 """Every value of `error_type` (and of the span attribute and log field `error.type`)."""
+CLIENT_FAULTS = ("client_disconnect", "context_length_exceeded", "invalid_request", "rate_limited", "unauthorized")
+"""Values of `error_type` that the client brought about; they count neither for nor against a service's promises."""
+SERVICE_FAULTS = tuple(kind for kind in ERROR_TYPES if kind not in CLIENT_FAULTS)
+"""The others: broken promises."""
