@@ -11,6 +11,7 @@ from exporters.catalogue.metric import selectors
 
 _ENGINE = (*TARGET_LABELS, ENGINE, MODEL, JOB, INSTANCE)
 _SERVICE = tuple(label for label in TARGET_LABELS if label != "host")
+_TARGET_SIDE = (*TARGET_LABELS, JOB, INSTANCE)
 _GPU = (*TARGET_LABELS, JOB, INSTANCE, *GPU_LABELS)
 
 
@@ -121,14 +122,27 @@ GPU_TEMPERATURE_MARGIN = Signal(
 )
 GPU_POWER = Signal("gpu:power", "Watts that the board draws.", _GPU)
 
-GPU_LAST_ERROR = Signal(
-    "gpu:last_error_code",
-    "NVML's code of why the GPU last did not answer (15: lost), -1 where a call did not return; absent where it does.",
+GPU_SEEN_AT = Signal(
+    "gpu:seen_at",
+    "When the GPU was last on a page, answering or not, in seconds since the epoch; kept for six hours after it "
+    "vanished from all pages.",
     _GPU,
 )
-GPU_XID_LAST_SEEN = Signal(
-    "gpu:xid_last_seen",
-    "When the driver last reported this XID for the GPU, in seconds since the epoch; absent where it never has.",
+GPU_DRIVER_UP = Signal(
+    "host:gpu_driver_up",
+    "Whether the host's GPU driver answered the last collection (1) or not (0).",
+    _TARGET_SIDE,
+)
+GPU_LAST_ERROR = Signal(
+    "gpu:last_error_code",
+    "NVML's code of why the GPU does not answer (15: lost), -1 where a call did not return; absent where it answers, "
+    "and where the whole driver does not.",
+    _GPU,
+)
+GPU_XID_AGE = Signal(
+    "gpu:xid_age",
+    "Whole seconds since the driver last reported this XID for the GPU, by the host's own clock; absent where it "
+    "never has.",
     (*_GPU, "xid"),
 )
 GPU_ECC_UNCORRECTED = Signal(
@@ -146,33 +160,41 @@ GPU_RETIREMENT_PENDING = Signal(
 GPU_SRAM_THRESHOLD_EXCEEDED = Signal(
     "gpu:sram_threshold_exceeded", "Whether on-chip memory had so many errors that the card is to be replaced.", _GPU
 )
+GPU_HEAT_SLOWDOWN = Signal(
+    "gpu:heat_slowdown", "Whether the hardware slows the GPU down because of heat (1) or not (0).", _GPU
+)
 GPU_THROTTLED = Signal(
     "gpu:throttled:ratio",
     "Share of the last two minutes in which a reason held the clocks down, 0 to 1.",
     (*_GPU, "reason"),
 )
 GPU_MEMORY_ORPHANED = Signal("gpu:memory_orphaned", "Bytes of device memory in use that no live process holds.", _GPU)
-GPU_NVLINK_UP = Signal("gpu:nvlink_up", "Whether an NVLink is active (1, 0).", (*_GPU, "link"))
+GPU_NVLINKS_UP = Signal("gpu:nvlinks_up", "NVLinks of the GPU that are active.", _GPU)
+GPU_NVLINKS_EXPECTED = Signal(
+    "gpu:nvlinks_expected", "Most NVLinks that were active at a time since the GPU was last away.", _GPU
+)
 GPU_NVLINK_ERRORS = Signal("gpu:nvlink_errors:rate5m", "Errors of all NVLinks of the GPU a second.", _GPU)
 GPU_PCIE_LANES = Signal("gpu:pcie_lanes:ratio", "PCIe lanes in use, of those that the card can use here.", _GPU)
 GPU_PCIE_REPLAYS = Signal("gpu:pcie_replays:rate5m", "Packets a second that were sent again over PCIe.", _GPU)
 
-HOST_CLOCK_SKEW = Signal(
-    "host:clock_skew", "Seconds by which the host's clock is ahead of Prometheus'.", (*TARGET_LABELS, JOB, INSTANCE)
-)
+HOST_CLOCK_SKEW = Signal("host:clock_skew", "Seconds by which the host's clock is ahead of Prometheus'.", _TARGET_SIDE)
 COLLECTIONS = Signal(
     "telemetry:collections",
     "New readings that an exporter or prober made of late; 0 means that its page repeats old ones.",
-    (*TARGET_LABELS, JOB, INSTANCE),
+    _TARGET_SIDE,
 )
 
+LOST = Signal(
+    "telemetry:lost", "`up` of each target that stopped answering within the last minute; else absent.", _TARGET_SIDE
+)
 OWN_PARTS = Signal(
     "telemetry:own_up",
     "`up` of what the alerting is made of (Prometheus, Alertmanager, dead man's switch) while it answers; else absent.",
-    (*TARGET_LABELS, JOB, INSTANCE),
+    _TARGET_SIDE,
 )
 
 SIGNALS = (
+    LOST,
     OWN_PARTS,
     HOST_CLOCK_SKEW,
     COLLECTIONS,
@@ -206,16 +228,20 @@ SIGNALS = (
     GPU_TEMPERATURE,
     GPU_TEMPERATURE_MARGIN,
     GPU_POWER,
+    GPU_SEEN_AT,
+    GPU_DRIVER_UP,
     GPU_LAST_ERROR,
-    GPU_XID_LAST_SEEN,
+    GPU_XID_AGE,
     GPU_ECC_UNCORRECTED,
     GPU_RECOVERY_ACTION,
     GPU_ROW_REMAP_FAILED,
     GPU_RETIREMENT_PENDING,
     GPU_SRAM_THRESHOLD_EXCEEDED,
+    GPU_HEAT_SLOWDOWN,
     GPU_THROTTLED,
     GPU_MEMORY_ORPHANED,
-    GPU_NVLINK_UP,
+    GPU_NVLINKS_UP,
+    GPU_NVLINKS_EXPECTED,
     GPU_NVLINK_ERRORS,
     GPU_PCIE_LANES,
     GPU_PCIE_REPLAYS,

@@ -19,6 +19,8 @@ DISK_FREE_RATIO = 0.05
 """ext4 keeps 5 % for root by default: below it, programs soon write nothing more."""
 DISK_FILLING_RATIO = 0.2
 """A forecast counts only below this: a disk that is still mostly empty has time for a straight line to bend."""
+NOT_DISKS = "tmpfs|ramfs|squashfs|iso9660|overlay|fuse.*"
+"""File systems that are no disk of this host, or are full by nature."""
 DISK_HORIZON_SECONDS = 4 * 3600
 """Half a shift: long enough to act by day, short enough for a straight line to hold."""
 DISK_TREND_SECONDS = 3600
@@ -38,6 +40,8 @@ NETWORK_BAD_RATIO = 0.02
 """TCP over a path that loses 2 % of its packets gets a small fraction of the link (Mathis et al., 1997)."""
 NETWORK_MIN_PACKETS = 10
 """Packets a second below which a share says nothing."""
+NOT_CARDS = "lo|veth.*|docker.*|br-.*|cali.*|cni.*|flannel.*|tap.*|ifb.*"
+"""Devices without a cable."""
 LONG_SECONDS = 300
 """Look-back of rates on hosts: long enough that one burst is no trend."""
 OOM_MEMORY_SECONDS = 600
@@ -126,7 +130,7 @@ def _oom(timing: Timing) -> Alert:
         action="On {{ $labels.host }}, see who it was: dmesg -T | grep -i 'killed process'.",
         description="The kernel of {{ $labels.host }} ran out of memory, in the host or in one control group, and "
         f"killed to get some back, within the last {duration(window)}.",
-        value="{{ $value | humanize }} processes",
+        value='{{ printf "%.0f" $value }} processes',
         threshold="none",
     )
     expr = f"increase({foreign.OOM_KILLS.over(duration(window))}) > 0"
@@ -136,8 +140,7 @@ def _oom(timing: Timing) -> Alert:
 def _disk(timing: Timing, objectives: Objectives) -> Alert:
     limit = objectives.threshold("HostDiskFull", DISK_FREE_RATIO)
     trend, horizon = timing.window(DISK_TREND_SECONDS), timing.window(DISK_HORIZON_SECONDS)
-    real = {"fstype__nre": "tmpfs|ramfs|squashfs|iso9660|overlay|fuse.*"}
-    free, size = foreign.FILESYSTEM_FREE.where(**real), foreign.FILESYSTEM_SIZE.where(**real)
+    free, size = foreign.FILESYSTEM_FREE, foreign.FILESYSTEM_SIZE
     bridge = duration(timing.window(15))
     share = f"last_over_time({free.over(bridge)}) / last_over_time({size.over(bridge)})"
     words = Words(
@@ -157,7 +160,8 @@ def _disk(timing: Timing, objectives: Objectives) -> Alert:
         # A trend of a few samples is noise: half of the window must be there.
         f"    and last_over_time({free.over(bridge)} offset {duration(trend / 2)}) > 0\n"
         ")\n"
-        f"unless last_over_time({foreign.FILESYSTEM_READONLY.over(bridge)}) == 1"
+        f"unless last_over_time({foreign.FILESYSTEM_READONLY.over(bridge)}) == 1\n"
+        f"unless last_over_time({size.where(fstype__re=NOT_DISKS).over(bridge)})"
     )
     return _ticket("HostDiskFull", expr, words, pending=120)
 
@@ -166,8 +170,8 @@ def _shm(timing: Timing, objectives: Objectives) -> Alert:
     limit = objectives.threshold("HostShmFull", SHM_FREE_RATIO)
     bridge = duration(timing.window(15))
     free, size = (
-        f"last_over_time({signal.where(mountpoint=SHM).over(bridge)})"
-        for signal in (foreign.FILESYSTEM_FREE, foreign.FILESYSTEM_SIZE)
+        f"last_over_time({signal.over(bridge)})"
+        for signal in (foreign.FILESYSTEM_FREE.where(mountpoint=SHM), foreign.FILESYSTEM_SIZE)
     )
     words = Words(
         summary="Shared memory almost full: /dev/shm on {{ $labels.host }}",
@@ -241,9 +245,8 @@ def _clock(timing: Timing, objectives: Objectives) -> Alert:
 def _network(timing: Timing, objectives: Objectives) -> Alert:
     limit = objectives.threshold("HostNetworkErrors", NETWORK_BAD_RATIO)
     window = duration(timing.window(LONG_SECONDS))
-    wired = {"device__nre": "lo|veth.*|docker.*|br-.*|cali.*|cni.*|flannel.*|tap.*|ifb.*"}
-    errors = _per_second(window, foreign.RECEIVE_ERRORS.where(**wired), foreign.TRANSMIT_ERRORS.where(**wired))
-    packets = _per_second(window, foreign.RECEIVED_PACKETS.where(**wired), foreign.TRANSMITTED_PACKETS.where(**wired))
+    errors = _per_second(window, foreign.RECEIVE_ERRORS.where(device__nre=NOT_CARDS), foreign.TRANSMIT_ERRORS)
+    packets = _per_second(window, foreign.RECEIVED_PACKETS, foreign.TRANSMITTED_PACKETS)
     again, sent = _per_second(window, foreign.TCP_RETRANSMITTED), _per_second(window, foreign.TCP_SENT)
     words = Words(
         summary="Network errors: {{ $labels.host }}{{ with $labels.device }} on {{ . }}{{ end }}",

@@ -34,7 +34,9 @@ def group(timing: Timing, objectives: Objectives) -> Group:
     symptoms = [alert for alert in service.group(timing, objectives).alerts if alert.cls == "symptom"]
     own = " or ".join(str(series) for series in (foreign.PROMETHEUS_BUILD, foreign.ALERTMANAGER_BUILD, deadman.TIMEOUT))
     parts = record(signals.OWN_PARTS, f"{foreign.UP} and on (cluster, job, instance) ({own})")
-    return Group("rollups", (parts,), (_isolated(timing), _fleet(timing), _unexplained(timing, symptoms)))
+    together = duration(timing.window(TOGETHER_SECONDS))
+    lost = record(signals.LOST, f"{foreign.UP} == 0 and max_over_time({foreign.UP.over(together)}) == 1")
+    return Group("rollups", (parts, lost), (_isolated(timing), _fleet(timing), _unexplained(timing, symptoms)))
 
 
 def _isolated(timing: Timing) -> Alert:
@@ -66,13 +68,12 @@ def _isolated(timing: Timing) -> Alert:
 def _fleet(timing: Timing) -> Alert:
     together = duration(timing.window(TOGETHER_SECONDS))
     down = f"{foreign.UP} == 0"
-    fresh = f"{down} and max_over_time({foreign.UP.over(together)}) == 1"
     members = ("HostDown", "TargetDown", "EngineDown")
     return Alert(
         name="FleetTargetsDown",
         # Starts with many that went away together, and lasts while as many are away.
-        expr=f"{_mass(down)}\nand on (cluster, job) (\n  {_mass(fresh)}\n"
-        '  or ALERTS{alertname="FleetTargetsDown"}\n)',
+        expr=f"count by (cluster, job) ({down})\nand ({_mass(down)})\n"
+        f'and on (cluster, job) (\n  {_mass(str(signals.LOST))}\n  or ALERTS{{alertname="FleetTargetsDown"}}\n)',
         severity="page",
         cls="root",
         component="telemetry",
@@ -93,12 +94,12 @@ def _fleet(timing: Timing) -> Alert:
 
 
 def _mass(targets: str) -> str:
-    """How many of the targets there are in each job, where that is a mass failure."""
+    """Something for each job whose targets of an expression are a mass failure."""
     number = f"count by (cluster, job) ({targets})"
     hosts = f"count by (cluster, job) (count by (cluster, job, host) ({targets}))"
     everyone = f"count by (cluster, job) ({foreign.UP})"
     share = f"{number} >= {MASS_TARGETS} and {number} >= {MASS_RATIO:g} * {everyone}"
-    return f"({number} and ({share} or {hosts} >= {MASS_HOSTS}))"
+    return f"{share} or {hosts} >= {MASS_HOSTS}"
 
 
 def _unexplained(timing: Timing, symptoms: list[Alert]) -> Alert:

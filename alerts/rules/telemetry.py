@@ -120,7 +120,7 @@ def _scrape_limit(timing: Timing) -> Alert:
         action="On Prometheus' page /targets, find who is refused; then find out what has grown on its page.",
         description="Prometheus at {{ $labels.instance }} refused scrapes within the last "
         f"{duration(window)} because they had more {{{{ $labels.limit }}}} than its configuration allows.",
-        value="{{ $value | humanize }} scrapes",
+        value='{{ printf "%.0f" $value }} scrapes',
         threshold="none",
     )
     return _ticket("ScrapeLimitHit", refused, words, pending=30, memory=window)
@@ -136,7 +136,7 @@ def _cardinality(timing: Timing, objectives: Objectives) -> Alert:
         action="Find the label that grows: topk(5, count by (__name__) ({instance='{{ $labels.instance }}'})).",
         description=f"{{{{ $labels.job }}}} at {{{{ $labels.instance }}}} has brought so many new series within {hour}"
         " that some label of it must be unbounded: a request, a user, a path.",
-        value="{{ $value | humanize }} new series",
+        value='{{ printf "%.0f" $value }} new series',
         threshold=f"at most {limit:g} in {hour}",
     )
     expr = f"{added} > {limit:g}\nand {added} > {NEW_SERIES_FACTOR} * ({foreign.SAMPLES} offset {hour})"
@@ -151,7 +151,7 @@ def _rules_failing(timing: Timing) -> Alert:
         action="On Prometheus' page /rules, read the error beside the rule.",
         description="Prometheus at {{ $labels.instance }} could not evaluate rules of the group "
         f"{{{{ $labels.rules }}}} within the last {duration(window)}.",
-        value="{{ $value | humanize }} failures",
+        value='{{ printf "%.0f" $value }} failures',
         threshold="none",
     )
     expr = f"{_per_group(f'increase({foreign.RULE_FAILURES.over(duration(window))})')} > 0"
@@ -217,7 +217,7 @@ def _store(timing: Timing) -> Alert:
         action="Is the disk of {{ $labels.host }} full? df -h; then read Prometheus' log.",
         description="A {{ $labels.failure }} failed or was found in the store of Prometheus at "
         f"{{{{ $labels.instance }}}} within the last {duration(window)}.",
-        value="{{ $value | humanize }} times",
+        value='{{ printf "%.0f" $value }} times',
         threshold="never",
     )
     return _ticket("TsdbTrouble", failures, words, memory=window)
@@ -264,7 +264,7 @@ def _notification_failing(timing: Timing) -> Alert:
         action="Read Alertmanager's log for the answer of {{ $labels.integration }}: a revoked key, a limit, a 5xx?",
         description="Alertmanager at {{ $labels.instance }} gave up messages to {{ $labels.integration }} within the "
         f"last {duration(window)}, after retries where the channel allows them.",
-        value="{{ $value | humanize }} messages",
+        value='{{ printf "%.0f" $value }} messages',
         threshold="none",
         board=_BOARD,
         keep_firing=60,
