@@ -114,10 +114,10 @@ def _memory(timing: Timing, objectives: Objectives) -> Alert:
         summary="Memory almost full: {{ $labels.host }}",
         impact="Nobody yet; when it is full, the kernel kills a process, most likely the engine.",
         action="On {{ $labels.host }}, find who takes it: ps -eo pid,rss,comm --sort=-rss | head.",
-        description="Programs on {{ $labels.host }} hold almost all of its memory; what is left is what could be had "
+        description="Programs hold almost all memory of {{ $labels.host }}; the rest is all that they could still get "
         "without swapping.",
         value="{{ $value | humanizePercentage }} in use",
-        threshold=f"at most {limit:.4g} of 1",
+        threshold=f"at most {limit * 100:.4g} %",
     )
     return _ticket("HostMemoryHigh", f"1 - {free} / {total} > {limit:g}", words, pending=120)
 
@@ -130,7 +130,7 @@ def _oom(timing: Timing) -> Alert:
         action="On {{ $labels.host }}, see who it was: dmesg -T | grep -i 'killed process'.",
         description="The kernel of {{ $labels.host }} ran out of memory, in the host or in one control group, and "
         f"killed to get some back, within the last {duration(window)}.",
-        value='{{ printf "%.0f" $value }} processes',
+        value='{{ printf "%.0f" $value }} killed',
         threshold="none",
     )
     expr = f"increase({foreign.OOM_KILLS.over(duration(window))}) > 0"
@@ -150,7 +150,7 @@ def _disk(timing: Timing, objectives: Objectives) -> Alert:
         description=f"{{{{ $labels.mountpoint }}}} ({{{{ $labels.device }}}}) has less than {limit * 100:.3g} % free, "
         f"or fills up within {duration(horizon)} if it goes on as in the last {duration(trend)}.",
         value="{{ $value | humanizePercentage }} free",
-        threshold=f"at least {limit:.4g} of 1, and not full in {duration(horizon)}",
+        threshold=f"at least {limit * 100:.4g} %, and not full in {duration(horizon)}",
     )
     expr = (
         "(\n"
@@ -179,7 +179,7 @@ def _shm(timing: Timing, objectives: Objectives) -> Alert:
         action="On {{ $labels.host }}, see whose it is: ls -l /dev/shm; remove what belongs to no living process.",
         description="Shared memory of {{ $labels.host }}, through which an engine's processes talk, is almost full.",
         value="{{ $value | humanizePercentage }} free",
-        threshold=f"at least {limit:.4g} of 1",
+        threshold=f"at least {limit * 100:.4g} %",
     )
     return _ticket("HostShmFull", f"{free} / {size} < {limit:g}", words, pending=30)
 
@@ -194,7 +194,7 @@ def _cpu(timing: Timing, objectives: Objectives) -> Alert:
         description=f"Over the last {duration(window)} the CPUs of {{{{ $labels.host }}}} were busy, and at least one "
         f"task waited for one in more than {CPU_WAITING_RATIO * 100:g} % of the time.",
         value="{{ $value | humanizePercentage }} busy",
-        threshold=f"at most {limit:.4g} of 1",
+        threshold=f"at most {limit * 100:.4g} %",
     )
     expr = (
         f"1 - {_cpu_share('idle|iowait', window)} > {limit:g}\n"
@@ -213,7 +213,7 @@ def _steal(timing: Timing, objectives: Objectives) -> Alert:
         description=f"The hypervisor gave the CPUs of {{{{ $labels.host }}}} to others over the last "
         f"{duration(window)} while work was waiting on them.",
         value="{{ $value | humanizePercentage }} of the time",
-        threshold=f"at most {limit:.4g} of 1",
+        threshold=f"at most {limit * 100:.4g} %",
     )
     return _ticket("HostCpuSteal", f"{_cpu_share('steal', window)} > {limit:g}", words, pending=120, window=window)
 
@@ -235,7 +235,7 @@ def _clock(timing: Timing, objectives: Objectives) -> Alert:
         impact="No user is hurt, but times in logs, traces and ages of samples from {{ $labels.host }} mislead.",
         action="On {{ $labels.host }}, look at chronyc tracking or timedatectl: is the time service running?",
         description="The clock of {{ $labels.host }} is off from that of Prometheus.",
-        value="{{ $value | humanize }} s off",
+        value="{{ $value | humanizeDuration }} off",
         threshold=f"at most {limit:g} s",
     )
     expr = f"abs(last_over_time({signals.HOST_CLOCK_SKEW.over(bridge)})) > {limit:g}"
@@ -255,7 +255,7 @@ def _network(timing: Timing, objectives: Objectives) -> Alert:
         description="{{ with $labels.device }}The card {{ . }} of{{ else }}TCP on{{ end }} {{ $labels.host }} "
         "{{ with $labels.device }}receives or sends broken packets{{ else }}sends too much again{{ end }}.",
         value="{{ $value | humanizePercentage }} of its packets",
-        threshold=f"at most {limit:.4g} of 1",
+        threshold=f"at most {limit * 100:.4g} %",
     )
     expr = (
         f"({errors}) / ({packets}) > {limit:g} and {packets} > {NETWORK_MIN_PACKETS}\n"

@@ -120,7 +120,7 @@ def _scrape_limit(timing: Timing) -> Alert:
         action="On Prometheus' page /targets, find who is refused; then find out what has grown on its page.",
         description="Prometheus at {{ $labels.instance }} refused scrapes within the last "
         f"{duration(window)} because they had more {{{{ $labels.limit }}}} than its configuration allows.",
-        value='{{ printf "%.0f" $value }} scrapes',
+        value='{{ printf "%.0f" $value }} refused',
         threshold="none",
     )
     return _ticket("ScrapeLimitHit", refused, words, pending=30, memory=window)
@@ -151,7 +151,7 @@ def _rules_failing(timing: Timing) -> Alert:
         action="On Prometheus' page /rules, read the error beside the rule.",
         description="Prometheus at {{ $labels.instance }} could not evaluate rules of the group "
         f"{{{{ $labels.rules }}}} within the last {duration(window)}.",
-        value='{{ printf "%.0f" $value }} failures',
+        value='{{ printf "%.0f" $value }} failed',
         threshold="none",
     )
     expr = f"{_per_group(f'increase({foreign.RULE_FAILURES.over(duration(window))})')} > 0"
@@ -172,7 +172,7 @@ def _rules_missed(timing: Timing, objectives: Objectives) -> Alert:
         description="Prometheus at {{ $labels.instance }} needs longer for the group {{ $labels.rules }} than its "
         f"interval, and left out evaluations within the last {duration(window)}.",
         value="{{ $value | humanizePercentage }} left out",
-        threshold=f"at most {limit:.4g} of 1",
+        threshold=f"at most {limit * 100:.4g} %",
     )
     return _ticket("RuleEvaluationMissed", f"{missed} / {due} > {limit:g}", words, pending=60, memory=window)
 
@@ -202,12 +202,12 @@ def _store(timing: Timing) -> Alert:
         timing,
         "failure",
         {
-            "corruption of the write-ahead log": foreign.WAL_CORRUPTIONS,
-            "write to the write-ahead log": foreign.WAL_WRITE_FAILURES,
-            "compaction": foreign.COMPACTION_FAILURES,
-            "load of a block": foreign.BLOCK_RELOAD_FAILURES,
-            "truncation": foreign.TRUNCATION_FAILURES,
-            "checkpoint": foreign.CHECKPOINT_FAILURES,
+            "write-ahead log corrupt": foreign.WAL_CORRUPTIONS,
+            "write-ahead log not written": foreign.WAL_WRITE_FAILURES,
+            "compaction failed": foreign.COMPACTION_FAILURES,
+            "block not loaded": foreign.BLOCK_RELOAD_FAILURES,
+            "truncation failed": foreign.TRUNCATION_FAILURES,
+            "checkpoint failed": foreign.CHECKPOINT_FAILURES,
         },
         STORE_SECONDS,
     )
@@ -215,8 +215,8 @@ def _store(timing: Timing) -> Alert:
         summary="Prometheus' store has trouble: {{ $labels.failure }}",
         impact="No user is hurt yet; history may be lost, and a full disk or memory ends all alerting.",
         action="Is the disk of {{ $labels.host }} full? df -h; then read Prometheus' log.",
-        description="A {{ $labels.failure }} failed or was found in the store of Prometheus at "
-        f"{{{{ $labels.instance }}}} within the last {duration(window)}.",
+        description="Prometheus at {{ $labels.instance }} counted this within the last "
+        f"{duration(window)}: {{{{ $labels.failure }}}}.",
         value='{{ printf "%.0f" $value }} times',
         threshold="never",
     )
@@ -264,7 +264,7 @@ def _notification_failing(timing: Timing) -> Alert:
         action="Read Alertmanager's log for the answer of {{ $labels.integration }}: a revoked key, a limit, a 5xx?",
         description="Alertmanager at {{ $labels.instance }} gave up messages to {{ $labels.integration }} within the "
         f"last {duration(window)}, after retries where the channel allows them.",
-        value='{{ printf "%.0f" $value }} messages',
+        value='{{ printf "%.0f" $value }} lost',
         threshold="none",
         board=_BOARD,
         keep_firing=60,
