@@ -6,7 +6,7 @@ Order: PrometheusIsolated > FleetTargetsDown > HostDown > TargetDown and EngineD
 from alerts import foreign, signals
 from alerts.engines.adapter import record
 from alerts.objectives import Objectives
-from alerts.rules import service
+from alerts.rules import service, slo
 from alerts.rules.inhibitors import tail_seconds
 from alerts.rules.rule import Alert, Group, Mute
 from alerts.timing import Timing, duration
@@ -31,7 +31,8 @@ UNEXPLAINED_SECONDS = 300
 
 def group(timing: Timing, objectives: Objectives) -> Group:
     """Roll-ups, then the net below everything that mutes."""
-    symptoms = [alert for alert in service.group(timing, objectives).alerts if alert.cls == "symptom"]
+    groups = (service.group(timing, objectives), slo.group(timing, objectives))
+    symptoms = [alert for one in groups for alert in one.alerts if alert.cls == "symptom" and alert.severity == "page"]
     own = " or ".join(str(series) for series in (foreign.PROMETHEUS_BUILD, foreign.ALERTMANAGER_BUILD, deadman.TIMEOUT))
     parts = record(signals.OWN_PARTS, f"{foreign.UP} and on (cluster, job, instance) ({own})")
     together = duration(timing.window(TOGETHER_SECONDS))
