@@ -1,8 +1,10 @@
 """Roots: the ways in which a GPU fails its users, in the order in which one explains the other.
 
 Fallen off the bus > missing > fatal XID > uncorrectable memory error > overheating; each mutes those below it on the
-same GPU, and the tickets of that GPU.
+same GPU, and the tickets that it explains.
 """
+
+from collections.abc import Iterable
 
 from alerts import signals
 from alerts.engines import GPU_SOURCES
@@ -14,7 +16,10 @@ from exporters.catalogue.labels import CLUSTER, HOST, UUID
 from exporters.catalogue.xid import BY_CODE, FATAL
 
 BOARD = "d/fleet/fleet?var-cluster={{ $labels.cluster | urlquery }}&var-host={{ $labels.host | urlquery }}"
-WHICH = "GPU {{ $labels.gpu }} on {{ $labels.host }}"
+WHICH = "{{ with $labels.gpu }}GPU {{ . }}{{ else }}an unknown GPU{{ end }} on {{ $labels.host }}"
+"""For titles. A GPU is unknown that reported an XID, but has not answered since the exporter started."""
+WHO = "{{ with $labels.gpu }}GPU {{ . }}{{ else }}an unknown GPU{{ end }}{{ with $labels.uuid }} ({{ . }}){{ end }}"
+"""For sentences. A GPU that is known by its place alone has no uuid."""
 
 FALLEN = 79
 """NVIDIA's XID for a GPU that has fallen off the bus."""
@@ -22,54 +27,83 @@ LOST = 15
 """NVML_ERROR_GPU_IS_LOST: the driver has given the GPU up."""
 MARGIN_CELSIUS = 0
 """NVIDIA defines the margin as the distance to the hardware slowdown, so at 0 the GPU slows itself down."""
+ECC_ERRORS = 0
+"""Each error that ECC could not correct lost data; how many there were says nothing about how bad it was."""
+CALL_TIMEOUT_SECONDS = 2
+"""What the exporter grants one GPU (--call-timeout) before it calls it hung, on any clock."""
+SERVICEABLE_XIDS = tuple(code for code in FATAL if code != FALLEN)
+"""Fatal, but not the end of the GPU's place on the bus."""
 
 _ORDER = ("GpuFallenOffBus", "GpuMissing", "GpuXidFatal", "GpuEccUncorrectable", "GpuOverheating")
-_TICKETS = ("GpuXidContained", "GpuXidApplication", "GpuRecoveryNeeded", "GpuNvlinkDown", "GpuThermalThrottle")
-"""Tickets that a failed GPU raises by itself; what wears out slowly keeps its own ticket."""
+_XID_TICKETS = ("GpuXidContained", "GpuXidApplication")
+_STATE_TICKETS = (
+    "GpuRecoveryNeeded",
+    "GpuThermalThrottle",
+    "GpuPowerBrake",
+    "GpuMemoryOrphaned",
+    "GpuNvlinkDown",
+    "GpuNvlinkErrors",
+    "GpuPcieDegraded",
+    "GpuPcieReplays",
+)
+_EXPLAINED = {
+    "GpuFallenOffBus": (*_XID_TICKETS, *_STATE_TICKETS),
+    "GpuMissing": (*_XID_TICKETS, *_STATE_TICKETS),
+    "GpuXidFatal": (*_XID_TICKETS, *_STATE_TICKETS),
+    "GpuEccUncorrectable": (*_XID_TICKETS, "GpuRecoveryNeeded", "GpuMemoryOrphaned"),
+    "GpuOverheating": ("GpuThermalThrottle",),
+}
+"""Tickets that a failed GPU raises by itself. What wears out slowly keeps its ticket: failed and pending row
+remappings, worn on-chip memory. Heat explains nothing but throttling."""
+_QUICK = ("GpuMissing", "GpuOverheating")
+"""Of all that is muted, what clears with the next good reading: a GPU that overheats soon after another trouble of its
+is over must page at once."""
 
 
 def group(timing: Timing, objectives: Objectives) -> Group:
     """Signals of all GPU sources, then the roots."""
     recordings = tuple(recording for adapter in GPU_SOURCES for recording in adapter.recordings(timing))
-    roots = (_fallen(timing), _missing(timing), _xid(timing), _ecc(timing), _overheating(timing, objectives))
+    lost = (_fallen(timing), _missing(timing), _xid(timing))
+    roots = (*lost, _ecc(timing, objectives), _overheating(timing, objectives))
     return Group("gpu", recordings, roots)
 
 
-def xid_words() -> str:
-    """The meaning of the alert's `xid`, as a Prometheus template."""
-    cases = [f'{{{{ else if eq $labels.xid "{code}" }}}}{one.meaning}' for code, one in BY_CODE.items()]
+def xid_words(codes: Iterable[int]) -> str:
+    """The meaning of the alert's `xid`, as a Prometheus template that knows these codes."""
+    cases = [f'{{{{ else if eq $labels.xid "{code}" }}}}{BY_CODE[code].meaning}' for code in codes]
     return "".join(cases).replace("{{ else if", "{{ if", 1) + "{{ else }}not in NVIDIA's catalogue{{ end }}"
 
 
 def _mutes(root: str) -> tuple[Mute, ...]:
-    below = _ORDER[_ORDER.index(root) + 1 :] + _TICKETS
-    return tuple(Mute(alert, (CLUSTER, HOST, UUID), together=True) for alert in below)
+    below = (*_ORDER[_ORDER.index(root) + 1 :], *_EXPLAINED[root])
+    return tuple(Mute(alert, (CLUSTER, HOST, UUID), together=True, slow=alert not in _QUICK) for alert in below)
 
 
-def recent_xid(codes: str, timing: Timing) -> str:
-    """XIDs of a regular expression of codes that were seen lately."""
-    seen = signals.GPU_XID_LAST_SEEN.where(xid__re=codes)
-    return f"time() - {seen} < {timing.window(EVENT_SECONDS):g}"
+def recent(xids: signals.Signal, timing: Timing) -> str:
+    """XIDs that were seen lately."""
+    return f"{xids} < {timing.window(EVENT_SECONDS):g}"
 
 
-def _lost(timing: Timing) -> str:
-    bridge = duration(timing.window(15))
-    code = f"last_over_time({signals.GPU_LAST_ERROR.over(bridge)}) == {LOST}"
-    return f"{code} and last_over_time({signals.GPU_UP.over(bridge)}) == 0"
+def last(timing: Timing, signal: signals.Signal) -> str:
+    """The newest value of a signal; one missed scrape must not reset `for`."""
+    return f"last_over_time({signal.over(duration(timing.window(15)))})"
 
 
 def _fallen(timing: Timing) -> Alert:
+    fallen = signals.GPU_XID_AGE.where(xid=str(FALLEN))
+    error = last(timing, signals.GPU_LAST_ERROR)
+    # However old the XID, a GPU that does not answer has not come back: it is no new incident as GpuMissing.
     return Alert(
         name="GpuFallenOffBus",
-        expr=f"max without (xid) ({recent_xid(str(FALLEN), timing)})\nor\n{_lost(timing)}",
+        expr=f"max without (xid) ({recent(fallen, timing)})\nor\n"
+        f"max without (xid) ({fallen}) and {error}\nor\n{error} == {LOST}",
         severity="page",
         cls="root",
         component="gpu",
         summary="GPU fallen off the bus: " + WHICH,
         impact="Every engine on this GPU is dead or about to die; the GPU is gone until the host is restarted.",
         action="Move its work elsewhere, then drain {{ $labels.host }} and restart it.",
-        description="The driver lost contact with GPU {{ $labels.gpu }} ({{ $labels.uuid }}): "
-        f"XID {FALLEN}, or NVML says that the GPU is lost.",
+        description=f"The driver lost contact with {WHO}: XID {FALLEN}, or NVML says that the GPU is lost.",
         board=BOARD,
         keep_firing=60,
         hard=True,
@@ -80,42 +114,44 @@ def _fallen(timing: Timing) -> Alert:
 
 
 def _missing(timing: Timing) -> Alert:
-    bridge = duration(timing.window(15))
+    up, driver = last(timing, signals.GPU_UP), last(timing, signals.GPU_DRIVER_UP)
+    # An exporter that was started again knows only the GPUs that it finds; Prometheus knows those that were there.
+    vanished = f"{signals.GPU_SEEN_AT} unless on (cluster, uuid) {up} and on (cluster, host) {driver}"
+    fallen = 'ALERTS{alertname="GpuFallenOffBus"}'
     return Alert(
         name="GpuMissing",
-        expr=f"last_over_time({signals.GPU_UP.over(bridge)}) == 0\nunless on (cluster, host, uuid) ({_lost(timing)})",
+        expr=f"({up} == 0\nor\n{vanished})\nunless on (cluster, host, gpu) {fallen}",
         severity="page",
         cls="root",
         component="gpu",
         summary="GPU missing: " + WHICH,
         impact="Engines on this GPU fail, or cannot be watched: nobody would see it overheat or lose memory.",
         action="On {{ $labels.host }}, run nvidia-smi -L: is the GPU listed, and does the command come back?",
-        description="GPU {{ $labels.gpu }} ({{ $labels.uuid }}) should be there but does not answer the driver: "
-        "unlisted since a restart, a driver that is not loaded or does not match, or a call that hangs.",
+        description=f"{WHO} should be there but does not answer the driver: unlisted since a restart, a driver that is "
+        "not loaded or does not match, or a call that hangs.",
         board=BOARD,
         pending=15,
         keep_firing=60,
         hard=True,
-        delay=timing.gpu_collection_interval,
+        delay=timing.gpu_collection_interval + CALL_TIMEOUT_SECONDS,
         mutes=_mutes("GpuMissing"),
     )
 
 
 def _xid(timing: Timing) -> Alert:
-    codes = "|".join(str(code) for code in FATAL if code != FALLEN)
+    xids = signals.GPU_XID_AGE.where(xid__re="|".join(map(str, SERVICEABLE_XIDS)))
     return Alert(
         name="GpuXidFatal",
-        expr=recent_xid(codes, timing),
+        expr=recent(xids, timing),
         severity="page",
         cls="root",
         component="gpu",
         summary="GPU failed with XID {{ $labels.xid }}: " + WHICH,
         impact="The engine on this GPU is dead or computes wrong answers until the GPU is reset.",
         action="Take its engine out of service, then reset the GPU: nvidia-smi --gpu-reset -i {{ $labels.gpu }}.",
-        description="The driver reported XID {{ $labels.xid }} (" + xid_words() + ") for GPU {{ $labels.gpu }} "
-        "({{ $labels.uuid }}).",
+        description=f"The driver reported XID {{{{ $labels.xid }}}} ({xid_words(SERVICEABLE_XIDS)}) for {WHO}.",
         value="seen {{ $value | humanizeDuration }} ago",
-        threshold="no fatal XID",
+        threshold="none in the last ten minutes",
         board=BOARD,
         keep_firing=60,
         hard=True,
@@ -125,10 +161,11 @@ def _xid(timing: Timing) -> Alert:
     )
 
 
-def _ecc(timing: Timing) -> Alert:
+def _ecc(timing: Timing, objectives: Objectives) -> Alert:
+    errors = objectives.threshold("GpuEccUncorrectable", ECC_ERRORS)
     return Alert(
         name="GpuEccUncorrectable",
-        expr=f"{signals.GPU_ECC_UNCORRECTED} > 0",
+        expr=f"{signals.GPU_ECC_UNCORRECTED} > {errors:g}",
         severity="page",
         cls="root",
         component="gpu",
@@ -137,8 +174,8 @@ def _ecc(timing: Timing) -> Alert:
         action="Restart the engine on another GPU, then reset this one and look at its remapped rows.",
         description="ECC found errors in the memory of GPU {{ $labels.gpu }} ({{ $labels.uuid }}) that it could not "
         "correct.",
-        value="{{ $value | humanize }} errors in the last ten minutes",
-        threshold="0",
+        value='{{ $value | printf "%.0f" }} in the last ten minutes',
+        threshold=f"{errors:g}",
         board=BOARD,
         keep_firing=60,
         hard=True,
@@ -149,11 +186,12 @@ def _ecc(timing: Timing) -> Alert:
 
 
 def _overheating(timing: Timing, objectives: Objectives) -> Alert:
-    bridge = duration(timing.window(15))  # one missed scrape must not reset `for`
     margin = objectives.threshold("GpuOverheating", MARGIN_CELSIUS)
+    # Some cards have no margin, and hot memory slows a GPU down whose die has some left: slowing down is margin 0.
+    slowdown = f"({last(timing, signals.GPU_HEAT_SLOWDOWN)} == 1) * 0"
     return Alert(
         name="GpuOverheating",
-        expr=f"last_over_time({signals.GPU_TEMPERATURE_MARGIN.over(bridge)}) <= {margin:g}",
+        expr=f"{last(timing, signals.GPU_TEMPERATURE_MARGIN)} <= {margin:g}\nor\n{slowdown}",
         severity="page",
         cls="root",
         component="gpu",

@@ -4,9 +4,9 @@ from typing import Unpack
 
 from alerts import signals
 from alerts.objectives import Objectives
-from alerts.rules.gpu import BOARD, WHICH
+from alerts.rules.gpu import BOARD, WHICH, last
 from alerts.rules.rule import Alert, Group, Words
-from alerts.timing import Timing, duration
+from alerts.timing import Timing
 
 THERMAL_SHARE = 0.1
 """A tenth of the time: hotter than designed. gpud counts 0.6 slowdowns a minute over ten minutes as unhealthy."""
@@ -56,18 +56,13 @@ def _ticket(
     )
 
 
-def _last(timing: Timing, signal: signals.Signal) -> str:
-    """The newest value of a signal; one missed scrape must not reset `for`."""
-    return f"last_over_time({signal.over(duration(timing.window(15)))})"
-
-
 def _thermal(timing: Timing, objectives: Objectives) -> Alert:
     share = objectives.threshold("GpuThermalThrottle", THERMAL_SHARE)
     throttled = signals.GPU_THROTTLED.where(reason__re="hw_thermal|sw_thermal")
     return _ticket(
         timing,
         "GpuThermalThrottle",
-        f"max without (reason) ({_last(timing, throttled)}) > {share:g}",
+        f"max without (reason) ({last(timing, throttled)}) > {share:g}",
         pending=60,
         window=timing.window(120),
         summary="GPU throttled by heat: " + WHICH,
@@ -85,7 +80,7 @@ def _brake(timing: Timing, objectives: Objectives) -> Alert:
     return _ticket(
         timing,
         "GpuPowerBrake",
-        f"max without (reason) ({_last(timing, throttled)}) > {share:g}",
+        f"max without (reason) ({last(timing, throttled)}) > {share:g}",
         pending=180,
         window=timing.window(120),
         summary="GPU's power is cut from outside: " + WHICH,
@@ -102,11 +97,11 @@ def _orphaned(timing: Timing, objectives: Objectives) -> Alert:
     return _ticket(
         timing,
         "GpuMemoryOrphaned",
-        f"{_last(timing, signals.GPU_MEMORY_ORPHANED)} > {size:.0f}",
+        f"{last(timing, signals.GPU_MEMORY_ORPHANED)} > {size:.0f}",
         pending=60,
         summary="GPU memory held by no process: " + WHICH,
         impact="An engine that restarts on this GPU may not fit into what is left.",
-        action="On {{ $labels.host }}, look for a half-dead process: fuser -v /dev/nvidia{{ $labels.gpu }}; end it.",
+        action="On {{ $labels.host }}, look for a half-dead process: fuser -v /dev/nvidia*; end it.",
         description="Memory of GPU {{ $labels.gpu }} ({{ $labels.uuid }}) is in use, but no live process holds it.",
         value="{{ $value | humanize1024 }}B",
         threshold=f"at most {size / 2**30:g} GiB",
@@ -114,18 +109,18 @@ def _orphaned(timing: Timing, objectives: Objectives) -> Alert:
 
 
 def _nvlink_down(timing: Timing) -> Alert:
-    was_up = f"max_over_time({signals.GPU_NVLINK_UP.over(duration(timing.window(3600)))}) == 1"
+    expected, up = last(timing, signals.GPU_NVLINKS_EXPECTED), last(timing, signals.GPU_NVLINKS_UP)
     return _ticket(
         timing,
         "GpuNvlinkDown",
-        f"count without (link) ({_last(timing, signals.GPU_NVLINK_UP)} == 0 and {was_up})",
+        f"{expected} - {up} > 0",
         pending=30,
         summary="NVLink down: " + WHICH,
         impact="Engines that span several GPUs with this one get slow, or stop at the next collective operation.",
         action="On {{ $labels.host }}, run nvidia-smi nvlink -s -i {{ $labels.gpu }}; drain the host if it stays.",
-        description="NVLinks of GPU {{ $labels.gpu }} ({{ $labels.uuid }}) that were active within the hour are not.",
-        value="{{ $value }} links",
-        threshold="0",
+        description="NVLinks of GPU {{ $labels.gpu }} ({{ $labels.uuid }}) that were active are not any more.",
+        value="{{ $value }} down",
+        threshold="none",
     )
 
 
@@ -134,7 +129,7 @@ def _nvlink_errors(timing: Timing, objectives: Objectives) -> Alert:
     return _ticket(
         timing,
         "GpuNvlinkErrors",
-        f"{_last(timing, signals.GPU_NVLINK_ERRORS)} > {rate:g}",
+        f"{last(timing, signals.GPU_NVLINK_ERRORS)} > {rate:g}",
         pending=120,
         window=timing.window(300),
         summary="NVLink errors: " + WHICH,
@@ -151,7 +146,7 @@ def _pcie_lanes(timing: Timing, objectives: Objectives) -> Alert:
     return _ticket(
         timing,
         "GpuPcieDegraded",
-        f"{_last(timing, signals.GPU_PCIE_LANES)} < {share:g}",
+        f"{last(timing, signals.GPU_PCIE_LANES)} < {share:g}",
         pending=300,
         summary="PCIe link narrowed: " + WHICH,
         impact="Loading models and moving KV cache over PCIe takes longer.",
@@ -168,7 +163,7 @@ def _pcie_replays(timing: Timing, objectives: Objectives) -> Alert:
     return _ticket(
         timing,
         "GpuPcieReplays",
-        f"{_last(timing, signals.GPU_PCIE_REPLAYS)} > {rate:g}",
+        f"{last(timing, signals.GPU_PCIE_REPLAYS)} > {rate:g}",
         pending=300,
         window=timing.window(300),
         summary="PCIe link resends packets: " + WHICH,

@@ -5,21 +5,20 @@ from typing import Unpack
 from alerts import signals
 from alerts.engines.own_gpu import EVENT_SECONDS
 from alerts.objectives import Objectives
-from alerts.rules.gpu import BOARD, WHICH, recent_xid, xid_words
-from alerts.rules.rule import Alert, Group, Words
-from alerts.timing import Timing, duration
-from exporters.catalogue.xid import XIDS
+from alerts.rules.gpu import BOARD, WHICH, WHO, last, recent, xid_words
+from alerts.rules.rule import Alert, Group, Mute, Words
+from alerts.timing import Timing
+from exporters.catalogue.labels import CLUSTER, HOST, UUID
+from exporters.catalogue.xid import FATAL, XIDS
 
 _NOT_FATAL = [one for one in XIDS if not one.fatal]
-CONTAINED = tuple(one.code for one in _NOT_FATAL if one.kind in ("memory", "link", "gpu", "bus"))
-"""The hardware took the error and went on."""
+INFORMATION = tuple(one.code for one in _NOT_FATAL if one.kind == "info")
+"""Companions of another XID, which has its own alert."""
 APPLICATION = tuple(one.code for one in _NOT_FATAL if one.kind in ("app", "driver"))
 """Mostly the fault of a program or the driver; hardware where one GPU has them with every program."""
-
-_REPORTED = (
-    f"The driver reported XID {{{{ $labels.xid }}}} ({xid_words()}) for GPU {{{{ $labels.gpu }}}} "
-    "({{ $labels.uuid }})."
-)
+CONTAINED = tuple(one.code for one in _NOT_FATAL if one.code not in (*INFORMATION, *APPLICATION))
+"""The hardware took the error and went on. A code that the catalogue does not know is treated so: better a ticket for
+nothing than a new kind of error that nobody hears of."""
 
 
 def group(timing: Timing, objectives: Objectives) -> Group:
@@ -42,12 +41,13 @@ def _contained(timing: Timing) -> Alert:
     return _xid(
         timing,
         "GpuXidContained",
-        CONTAINED,
+        signals.GPU_XID_AGE.where(xid__nre=_any_of((*FATAL, *INFORMATION, *APPLICATION))),
         summary="GPU reported XID {{ $labels.xid }}: " + WHICH,
         impact="At most one program on this GPU crashed; the next error may cost more.",
         action="Look up the XID in the runbook; plan a reset of the GPU when it is idle.",
-        description=_REPORTED,
+        description=_reported(CONTAINED),
         value="seen {{ $value | humanizeDuration }} ago",
+        threshold="none in the last ten minutes",
     )
 
 
@@ -55,24 +55,29 @@ def _application(timing: Timing) -> Alert:
     return _xid(
         timing,
         "GpuXidApplication",
-        APPLICATION,
+        signals.GPU_XID_AGE.where(xid__re=_any_of(APPLICATION)),
         summary="Program failed on a GPU with XID {{ $labels.xid }}: " + WHICH,
         impact="One program on this GPU crashed or was cut short; others go on.",
         action="Read that program's log for its first CUDA error; where every program fails so, test the GPU.",
-        description=_REPORTED,
+        description=_reported(APPLICATION),
         value="seen {{ $value | humanizeDuration }} ago",
+        threshold="none in the last ten minutes",
     )
 
 
-def _xid(timing: Timing, name: str, codes: tuple[int, ...], **words: Unpack[Words]) -> Alert:
+def _any_of(codes: tuple[int, ...]) -> str:
+    return "|".join(map(str, sorted(codes)))
+
+
+def _xid(timing: Timing, name: str, xids: signals.Signal, **words: Unpack[Words]) -> Alert:
     return Alert(
         name=name,
-        expr=recent_xid("|".join(map(str, codes)), timing),
+        expr=recent(xids, timing),
         severity="ticket",
         cls="root",
         component="gpu",
         board=BOARD,
-        keep_firing=600,
+        keep_firing=60,
         delay=timing.gpu_collection_interval,
         memory=timing.window(EVENT_SECONDS),
         hops=2,
@@ -80,11 +85,15 @@ def _xid(timing: Timing, name: str, codes: tuple[int, ...], **words: Unpack[Word
     )
 
 
+def _reported(codes: tuple[int, ...]) -> str:
+    return f"The driver reported XID {{{{ $labels.xid }}}} ({xid_words(codes)}) for {WHO}."
+
+
 def _recovery(timing: Timing) -> Alert:
     return _state(
         timing,
         "GpuRecoveryNeeded",
-        f"{signals.GPU_RECOVERY_ACTION}",
+        signals.GPU_RECOVERY_ACTION,
         "> 0",
         summary="GPU asks to be recovered: " + WHICH,
         impact="Nobody yet; the driver says that this GPU needs a reset or its host a restart.",
@@ -99,8 +108,9 @@ def _remap_failed(timing: Timing) -> Alert:
     return _state(
         timing,
         "GpuRowRemapFailed",
-        f"{signals.GPU_ROW_REMAP_FAILED}",
+        signals.GPU_ROW_REMAP_FAILED,
         "== 1",
+        mutes=("GpuMemoryRetirementPending", "GpuRecoveryNeeded"),
         summary="GPU memory cannot be repaired: " + WHICH,
         impact="Nobody yet; the next uncorrectable error in that row crashes the engine again.",
         action="Drain the GPU and have the card replaced: NVIDIA counts this as a reason for return.",
@@ -113,8 +123,9 @@ def _retirement_pending(timing: Timing) -> Alert:
     return _state(
         timing,
         "GpuMemoryRetirementPending",
-        f"{signals.GPU_RETIREMENT_PENDING}",
+        signals.GPU_RETIREMENT_PENDING,
         "== 1",
+        mutes=("GpuRecoveryNeeded",),
         summary="GPU waits for a reset to repair memory: " + WHICH,
         impact="Nobody yet; until the reset, the broken memory stays in use.",
         action="Reset the GPU at the next quiet hour: nvidia-smi --gpu-reset -i {{ $labels.gpu }}.",
@@ -127,7 +138,7 @@ def _sram(timing: Timing) -> Alert:
     return _state(
         timing,
         "GpuSramErrorsHigh",
-        f"{signals.GPU_SRAM_THRESHOLD_EXCEEDED}",
+        signals.GPU_SRAM_THRESHOLD_EXCEEDED,
         "== 1",
         summary="GPU's on-chip memory wears out: " + WHICH,
         impact="Nobody yet; uncorrected errors of on-chip memory crash engines.",
@@ -137,11 +148,18 @@ def _sram(timing: Timing) -> Alert:
     )
 
 
-def _state(timing: Timing, name: str, signal: str, comparison: str, **words: Unpack[Words]) -> Alert:
-    bridge = duration(timing.window(15))  # one missed scrape must not reset `for`
+def _state(
+    timing: Timing,
+    name: str,
+    signal: signals.Signal,
+    comparison: str,
+    *,
+    mutes: tuple[str, ...] = (),
+    **words: Unpack[Words],
+) -> Alert:
     return Alert(
         name=name,
-        expr=f"last_over_time({signal}[{bridge}]) {comparison}",
+        expr=f"{last(timing, signal)} {comparison}",
         severity="ticket",
         cls="root",
         component="gpu",
@@ -150,5 +168,6 @@ def _state(timing: Timing, name: str, signal: str, comparison: str, **words: Unp
         keep_firing=300,
         delay=timing.gpu_collection_interval,
         hops=2,
+        mutes=tuple(Mute(alert, (CLUSTER, HOST, UUID), together=True) for alert in mutes),
         **words,
     )

@@ -13,12 +13,12 @@ from alerts.timing import Timing, duration
 
 
 def twin_name(root: Alert, mute: Mute) -> str:
-    """Name of the twin of a root on the scope of a mute: `EngineDownMutesService`."""
-    return f"{root.name}Mutes{mute.equal[-1].capitalize()}"
+    """Name of the twin of a root on the scope of a mute: `EngineDownMutesService`, `GpuMissingMutesUuidSlow`."""
+    return f"{root.name}Mutes{mute.equal[-1].capitalize()}{'Slow' if mute.slow else ''}"
 
 
 def twins(root: Alert, timing: Timing, catalogue: Mapping[str, Alert]) -> tuple[Alert, ...]:
-    """The twins of one root, one per scope; they belong in the root's group, after it.
+    """The twins of one root, one per scope and kind of tail; they belong in the root's group, after it.
 
     Raises:
         KeyError: If the root mutes an alert that is not in the catalogue.

@@ -37,6 +37,9 @@ class Mute:
     """Non-empty; a label of it that is missing on either side means no muting."""
     together: bool = False
     """Both read one page of one exporter, so that the root's sample is there with the symptom's, not later."""
+    slow: bool = False
+    """Whether the muted alert clears only minutes after its cause. It then has a twin of its own, so that the long
+    tail that it needs does not hide new trouble of alerts that clear at once."""
 
     @property
     def whole_service(self) -> bool:
