@@ -119,9 +119,11 @@ class _Run:
         time.sleep(2 * timing.evaluation_interval + NOTIFIER_SECONDS + DELIVERY_SECONDS)
 
     def _active(self) -> set[str]:
-        """Names of alerts, pending or firing, that can reach a person."""
+        """Names of alerts, pending or firing, that can reach a person and are not about this machine's own state."""
         alerts = call("GET", f"{self.stack.url('prometheus')}/api/v1/alerts")["data"]["alerts"]
-        return {alert["labels"]["alertname"] for alert in alerts if alert["labels"].get("severity") != "none"}
+        told = [alert["labels"] for alert in alerts if alert["labels"].get("severity") != "none"]
+        host = {name for name, alert in self.known.items() if alert.component == "host"} - {self.drill.alert}
+        return {labels["alertname"] for labels in told} - host
 
     def _new(self) -> list[Message]:
         try:

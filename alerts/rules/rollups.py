@@ -107,12 +107,17 @@ def _unexplained(timing: Timing, symptoms: list[Alert]) -> Alert:
     bridge, tail = duration(timing.window(15)), duration(tail_seconds(symptoms, timing))
     symptom = 'ALERTS{class="symptom", severity="page", alertstate="firing"}'
     root = 'ALERTS{class="root", severity="page", alertstate="firing"}'
+    of = '{class="symptom", severity="page", alertstate="firing", cluster="%s", service="%s"}'
+    named = (
+        "{{ range $i, $one := query (printf `ALERTS" + of + "` $labels.cluster $labels.service) }}"
+        "{{ if $i }}, {{ end }}{{ $one.Labels.alertname }}{{ end }}"
+    )
     silences = f"sum(last_over_time({foreign.SILENCES.where(state='active').over(bridge)})) > 0"
     return Alert(
         name="SymptomUnexplained",
         # A root explains its symptoms for as long as its twin mutes them. Which alerts a silence matches, no metric
         # tells: while there is any, a root may be one that nobody hears of.
-        expr=f'max by (cluster, service, symptom) (label_replace({symptom}, "symptom", "$1", "alertname", "(.*)"))\n'
+        expr=f"count by (cluster, service) ({symptom})\n"
         "unless on (cluster, service) (\n"
         f"  max by (cluster, service) (max_over_time({root}[{tail}]))\n"
         f"  unless on () ({silences})\n"
@@ -120,11 +125,12 @@ def _unexplained(timing: Timing, symptoms: list[Alert]) -> Alert:
         severity="page",
         cls="meta",
         component="service",
-        summary="Unexplained: {{ $labels.symptom }} of {{ $labels.service }} goes on, and no cause is known",
+        summary="Unexplained: users of {{ $labels.service }} are hurt, and no cause is known",
         impact="Users of {{ $labels.service }} are hurt, and the page that says so may have been muted or silenced.",
-        action="Treat it as {{ $labels.symptom }}: open its runbook; then look at amtool silence query.",
-        description="{{ $labels.symptom }} of {{ $labels.service }} fires, but no page for an engine, GPU or "
-        "dependency of it does, or one may be silenced.",
+        action="Do the first step of the alert named here, as if it had paged you; then look at amtool silence query.",
+        description=f"{named} of {{{{ $labels.service }}}} goes on without a page for its cause, or that page may be "
+        "silenced.",
+        value="{{ $value | humanize }} of its symptoms fire",
         board="d/fleet/fleet?var-cluster={{ $labels.cluster | urlquery }}&var-service={{ $labels.service | urlquery }}",
         pending=UNEXPLAINED_SECONDS,
         keep_firing=60,

@@ -91,7 +91,9 @@ def test_a_drill_is_heard_of_exactly_as_it_should_be(running, drill):
     report = run(drill, running.native, print)
 
     assert report.problems == []
-    heard = [message for message in running.messages() if message["id"] not in before]
+    new = [message for message in running.messages() if message["id"] not in before]
+    # What is true of the machine that the tests run on, and what the fault's own channel gets late, are no part of it.
+    heard = [one for one in new if "/runbooks/Host" not in str(one["raw"]) and one["channel"] not in drill.broken]
     counted = sorted((message["channel"], message["status"]) for message in heard)
     assert counted == sorted((channel, status) for channel in drill.channels for status in ("firing", "resolved"))
     assert all(message["title"] and message["text"] for message in heard)
