@@ -15,6 +15,9 @@ from rich.console import Console
 from alerts.drills import DRILLS
 from alerts.drills.judge import Report
 from alerts.drills.run import DrillRefused, run
+from alerts.explain import explain
+from alerts.rules import catalogue
+from alerts.timing import load
 from compose import doctor
 from compose.binaries import BinariesMissingError
 from compose.configuration import ConfigurationError
@@ -81,6 +84,11 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("name", nargs="?", metavar="NAME", choices=[one.name for one in DRILLS], help="see --list")
     what.add_argument("--list", action="store_true", help="name every drill and what it does")
     drill.add_argument("--real-channels", action="store_true", help="also where messages reach people")
+    rules = commands.add_parser("rules", help="look into the alert rules", description="Look into the alert rules.")
+    about = _command(
+        rules.add_subparsers(metavar="COMMAND", required=True), "explain", _explain, "say what one alert means and does"
+    )
+    about.add_argument("name", metavar="ALERT", choices=sorted(catalogue(load())), help="its name, as in a message")
     _command(commands, "doctor", _doctor, "check what the stack needs, and say what to do about what is missing")
     return parser
 
@@ -149,6 +157,11 @@ def _print_report(report: Report, settings: Settings) -> None:
     for problem in report.problems:
         print(f"  PROBLEM {problem}")
     print("proven" if report.ok else "not proven")
+
+
+def _explain(options: argparse.Namespace, settings: Settings, console: Console) -> int:
+    print(explain(options.name, settings.timing))
+    return 0
 
 
 def _doctor(options: argparse.Namespace, settings: Settings, console: Console) -> int:
