@@ -60,6 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(f"{error}\nEvery part's log is in {settings.state.log}.", _FAILED)
     except (StackError, ConfigurationError, BinariesMissingError, DrillRefused) as error:
         return _fail(str(error), _FAILED)
+    except ValueError as error:  # objectives.yaml or timing.yaml
+        return _fail(str(error), _USAGE)
     except (OSError, RuntimeError, httpx.HTTPError) as error:
         return _fail(f"{type(error).__name__}: {error}", _FAILED)
     except KeyboardInterrupt:
@@ -76,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     up = _command(commands, "up", _up, "start everything that does not run; returns when all of it is healthy")
     up.add_argument("--clock", choices=CLOCKS, help="compressed: the tests' clock, same rules, less waiting")
+    _command(commands, "reload", _reload, "take objectives.yaml and timing.yaml over into the running stack")
     _command(commands, "down", _down, "stop every process; data and logs stay")
     status = _command(commands, "status", _status, "show every part: URL, health, process id")
     status.add_argument("--json", action="store_true", help="a list of {name, url, healthy, pid}")
@@ -112,6 +115,12 @@ def _up(options: argparse.Namespace, settings: Settings, console: Console) -> in
     console.print(
         f"\nMessages arrive at {stack.url('inbox')}. Next: `make drill NAME=engine_dies`, `make status`, `make down`."
     )
+    return 0
+
+
+def _reload(options: argparse.Namespace, settings: Settings, console: Console) -> int:
+    changed = NativeStack(settings).reload()
+    console.print(f"taken over by {', '.join(sorted(changed))}" if changed else "nothing changed", markup=False)
     return 0
 
 

@@ -2,7 +2,9 @@
 
 import json
 import time
+from dataclasses import replace
 
+import httpx
 import pytest
 
 from alerts.drills import DRILLS
@@ -49,6 +51,31 @@ def test_up_again_changes_nothing(running):
 
     assert again.returncode == 0, again.stderr
     assert status(running) == before
+
+
+def test_a_reload_is_live_within_5_seconds_and_restarts_nothing(running):
+    """Objectives, clock and links take the same way into the rules; a link is what a test can change from outside."""
+    before = status(running)
+    changed = replace(running, environment={**running.environment, "RUNBOOK_URL": "http://runbooks.example"})
+
+    def runbooks():
+        answer = httpx.get(f"{running.native.url('prometheus')}/api/v1/rules").raise_for_status().json()
+        rules = [rule for group in answer["data"]["groups"] for rule in group["rules"]]
+        return {rule["annotations"]["runbook_url"].rpartition("/")[0] for rule in rules if rule.get("annotations")}
+
+    served = runbooks()
+    try:
+        begun = time.monotonic()
+        done = changed.command("reload")
+
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == "taken over by alertmanager, prometheus\n"
+        assert runbooks() == {"http://runbooks.example"}
+        assert time.monotonic() - begun < 5
+        assert status(running) == before
+    finally:
+        running.command("reload")
+    assert runbooks() == served
 
 
 def test_a_completion_streams_and_moves_the_signals(running):
