@@ -19,8 +19,10 @@ DRILLS: tuple[Drill, ...] = (
     gpu_overheats.DRILL,
     service_fails.DRILL,
     exporter_dies.DRILL,
+    requests_fail_in_bursts,
     prometheus_is_cut_off.DRILL,
     root_is_silenced.DRILL,
     slack_refuses.DRILL,
     alerting_goes_blind.DRILL,
 )
+    requests_fail_in_bursts.DRILL,

@@ -57,8 +57,9 @@ class _Run:
             deadline=alert.bound(timing) + extra + TOLERANCE_SECONDS,
             resolve_deadline=resolve + extra + TOLERANCE_SECONDS,
         )
-        # As long as a muted symptom would have needed to reach a channel.
-        self.watch = max((self.known[mute.alert].bound(timing) for mute in alert.mutes), default=0.0)
+        # As long as a muted page would have needed to reach a channel; a ticket may take days.
+        muted = [self.known[mute.alert] for mute in alert.mutes]
+        self.watch = max((one.worst_bound(timing) for one in muted if one.severity == "page"), default=0.0)
         self.before: frozenset[str] = frozenset()
         self.broken_at = self.mended_at = 0.0
 

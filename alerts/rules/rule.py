@@ -124,6 +124,10 @@ class Alert:
         detect = self.delay + timing.scrape_interval + self.window + evaluation * self.hops
         return detect + pending + NOTIFIER_SECONDS + wait + DELIVERY_SECONDS
 
+    def worst_bound(self, timing: Timing) -> float:
+        """The same for a fault that takes everything, which fills a window sooner."""
+        return self.bound(timing) - (max(0.0, self.window - self.soonest) if self.soonest else 0)
+
     def drain(self, timing: Timing) -> float:
         """Longest time from repair to the end of this alert, in seconds on this clock."""
         hold = timing.window(self.keep_firing) if self.keep_firing else 0

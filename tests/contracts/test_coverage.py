@@ -31,6 +31,7 @@ WITHOUT_DRILL = {
     "GpuNvlinkErrors": SIMULATOR,
     "GpuPcieDegraded": SIMULATOR,
     "GpuPcieReplays": SIMULATOR,
+    "SloSlowBurn": "needs three quarters of an hour of total failure; its windows are not compressed",
     "ServiceCapacityLost": "with one replica, every fault has an engine's own page, which mutes this one",
     "FleetTargetsDown": "needs three targets of one job, and the stack has one of each",
     "HostDown": "needs a second host; the only one runs the alerting itself",
