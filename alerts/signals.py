@@ -139,6 +139,12 @@ GPU_LAST_ERROR = Signal(
     "and where the whole driver does not.",
     _GPU,
 )
+GPU_READING_AGE = Signal(
+    "gpu:reading_age",
+    "Whole seconds since the GPU last answered, by the host's own clock; absent where it has not since its exporter "
+    "started.",
+    _GPU,
+)
 GPU_XID_AGE = Signal(
     "gpu:xid_age",
     "Whole seconds since the driver last reported this XID for the GPU, by the host's own clock; absent where it "
@@ -231,6 +237,7 @@ SIGNALS = (
     GPU_SEEN_AT,
     GPU_DRIVER_UP,
     GPU_LAST_ERROR,
+    GPU_READING_AGE,
     GPU_XID_AGE,
     GPU_ECC_UNCORRECTED,
     GPU_RECOVERY_ACTION,

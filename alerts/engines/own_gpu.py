@@ -5,6 +5,7 @@ from alerts.engines.adapter import Adapter, record
 from alerts.rules.rule import Recording
 from alerts.timing import Timing, duration
 from exporters.catalogue import gpu, gpu_health, gpu_use
+from exporters.catalogue.metric import Metric
 
 EVENT_SECONDS = 600
 """How long a past event (an XID, an uncorrectable error) counts: long enough that a page for it is read while it is
@@ -39,7 +40,8 @@ def _recordings(timing: Timing) -> tuple[Recording, ...]:
         record(signals.GPU_SEEN_AT, _seen_at(timing)),
         record(signals.GPU_DRIVER_UP, str(gpu.DRIVER_UP)),
         record(signals.GPU_LAST_ERROR, _last_error()),
-        record(signals.GPU_XID_AGE, _xid_age()),
+        record(signals.GPU_READING_AGE, _age(gpu.READING_TIMESTAMP)),
+        record(signals.GPU_XID_AGE, _age(gpu.XID_LAST_SEEN)),
         record(signals.GPU_ECC_UNCORRECTED, f"increase({gpu_health.ECC_UNCORRECTED.over(events)})"),
         record(signals.GPU_RECOVERY_ACTION, str(gpu_health.RECOVERY_ACTION)),
         record(signals.GPU_ROW_REMAP_FAILED, str(gpu_health.REMAP_FAILED)),
@@ -69,9 +71,9 @@ def _last_error() -> str:
     return f"{silent}\nunless on ({_PAGE}) {gpu.DRIVER_UP} == 0"
 
 
-def _xid_age() -> str:
+def _age(since: Metric) -> str:
     # Both times are of the host's clock: with Prometheus' own, a host that is ten minutes slow would never page.
-    age = f"{gpu.COLLECTION_TIMESTAMP} - on ({_PAGE}) group_right () {gpu.XID_LAST_SEEN}"
+    age = f"{gpu.COLLECTION_TIMESTAMP} - on ({_PAGE}) group_right () {since}"
     return f"floor(clamp_min({age}, 0))"  # an error between the end of a collection and its page is from the future
 
 

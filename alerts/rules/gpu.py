@@ -36,16 +36,7 @@ SERVICEABLE_XIDS = tuple(code for code in FATAL if code != FALLEN)
 
 _ORDER = ("GpuFallenOffBus", "GpuMissing", "GpuXidFatal", "GpuEccUncorrectable", "GpuOverheating")
 _XID_TICKETS = ("GpuXidContained", "GpuXidApplication")
-_STATE_TICKETS = (
-    "GpuRecoveryNeeded",
-    "GpuThermalThrottle",
-    "GpuPowerBrake",
-    "GpuMemoryOrphaned",
-    "GpuNvlinkDown",
-    "GpuNvlinkErrors",
-    "GpuPcieDegraded",
-    "GpuPcieReplays",
-)
+_STATE_TICKETS = ("GpuRecoveryNeeded", "GpuThermalThrottle", "GpuMemoryOrphaned", "GpuNvlinkDown")
 _EXPLAINED = {
     "GpuFallenOffBus": (*_XID_TICKETS, *_STATE_TICKETS),
     "GpuMissing": (*_XID_TICKETS, *_STATE_TICKETS),
@@ -54,7 +45,7 @@ _EXPLAINED = {
     "GpuOverheating": ("GpuThermalThrottle",),
 }
 """Tickets that a failed GPU raises by itself. What wears out slowly keeps its ticket: failed and pending row
-remappings, worn on-chip memory. Heat explains nothing but throttling."""
+remappings, worn on-chip memory, links that repair errors. Heat explains nothing but throttling."""
 _QUICK = ("GpuMissing", "GpuOverheating")
 """Of all that is muted, what clears with the next good reading: a GPU that overheats soon after another trouble of its
 is over must page at once."""
@@ -90,13 +81,15 @@ def last(timing: Timing, signal: signals.Signal) -> str:
 
 
 def _fallen(timing: Timing) -> Alert:
-    fallen = signals.GPU_XID_AGE.where(xid=str(FALLEN))
+    fallen = f"max without (xid) ({signals.GPU_XID_AGE.where(xid=str(FALLEN))})"
     error = last(timing, signals.GPU_LAST_ERROR)
-    # However old the XID, a GPU that does not answer has not come back: it is no new incident as GpuMissing.
+    # However old the XID, a GPU that has not come back since (answers for some seconds more count as none) is no new
+    # incident as GpuMissing.
+    back = f"{fallen} - {signals.GPU_READING_AGE} > {timing.window(60):g}"
     return Alert(
         name="GpuFallenOffBus",
-        expr=f"max without (xid) ({recent(fallen, timing)})\nor\n"
-        f"max without (xid) ({fallen}) and {error}\nor\n{error} == {LOST}",
+        expr=f"{fallen} < {timing.window(EVENT_SECONDS):g}\nor\n{fallen} and {error} unless {back}\nor\n"
+        f"{error} == {LOST}",
         severity="page",
         cls="root",
         component="gpu",
