@@ -15,6 +15,9 @@ from rich.console import Console
 from alerts.drills import DRILLS
 from alerts.drills.judge import Report
 from alerts.drills.run import DrillRefused, run
+from alerts.explain import explain
+from alerts.rules import catalogue
+from alerts.timing import load
 from compose import doctor
 from compose.binaries import BinariesMissingError
 from compose.configuration import ConfigurationError
@@ -57,6 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(f"{error}\nEvery part's log is in {settings.state.log}.", _FAILED)
     except (StackError, ConfigurationError, BinariesMissingError, DrillRefused) as error:
         return _fail(str(error), _FAILED)
+    except ValueError as error:  # objectives.yaml or timing.yaml
+        return _fail(str(error), _USAGE)
     except (OSError, RuntimeError, httpx.HTTPError) as error:
         return _fail(f"{type(error).__name__}: {error}", _FAILED)
     except KeyboardInterrupt:
@@ -73,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     up = _command(commands, "up", _up, "start everything that does not run; returns when all of it is healthy")
     up.add_argument("--clock", choices=CLOCKS, help="compressed: the tests' clock, same rules, less waiting")
+    _command(commands, "reload", _reload, "take objectives.yaml and timing.yaml over into the running stack")
     _command(commands, "down", _down, "stop every process; data and logs stay")
     status = _command(commands, "status", _status, "show every part: URL, health, process id")
     status.add_argument("--json", action="store_true", help="a list of {name, url, healthy, pid}")
@@ -81,6 +87,11 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("name", nargs="?", metavar="NAME", choices=[one.name for one in DRILLS], help="see --list")
     what.add_argument("--list", action="store_true", help="name every drill and what it does")
     drill.add_argument("--real-channels", action="store_true", help="also where messages reach people")
+    rules = commands.add_parser("rules", help="look into the alert rules", description="Look into the alert rules.")
+    about = _command(
+        rules.add_subparsers(metavar="COMMAND", required=True), "explain", _explain, "say what one alert means and does"
+    )
+    about.add_argument("name", metavar="ALERT", choices=sorted(catalogue(load())), help="its name, as in a message")
     _command(commands, "doctor", _doctor, "check what the stack needs, and say what to do about what is missing")
     return parser
 
@@ -104,6 +115,12 @@ def _up(options: argparse.Namespace, settings: Settings, console: Console) -> in
     console.print(
         f"\nMessages arrive at {stack.url('inbox')}. Next: `make drill NAME=engine_dies`, `make status`, `make down`."
     )
+    return 0
+
+
+def _reload(options: argparse.Namespace, settings: Settings, console: Console) -> int:
+    changed = NativeStack(settings).reload()
+    console.print(f"taken over by {', '.join(sorted(changed))}" if changed else "nothing changed", markup=False)
     return 0
 
 
@@ -149,6 +166,11 @@ def _print_report(report: Report, settings: Settings) -> None:
     for problem in report.problems:
         print(f"  PROBLEM {problem}")
     print("proven" if report.ok else "not proven")
+
+
+def _explain(options: argparse.Namespace, settings: Settings, console: Console) -> int:
+    print(explain(options.name, settings.timing))
+    return 0
 
 
 def _doctor(options: argparse.Namespace, settings: Settings, console: Console) -> int:

@@ -71,7 +71,12 @@ def _gpu_exporter(settings: Settings) -> Part:
 
 def _node_exporter(settings: Settings) -> Part:
     name = "node-exporter"
-    command = (str(settings.bin_dir / "node_exporter"), f"--web.listen-address={settings.address(name)}")
+    command = (
+        str(settings.bin_dir / "node_exporter"),
+        f"--web.listen-address={settings.address(name)}",
+        # By default everything below /dev is left out, and with it the shared memory that HostShmFull watches.
+        r"--collector.filesystem.mount-points-exclude=^/(proc|sys|run/credentials/.+|var/lib/docker/.+)($|/)",
+    )
     return Part(name, command, settings.url(name), health="/metrics")
 
 

@@ -33,10 +33,12 @@ _ABOUT = {
     "alertmanager/templates/words.tmpl": "the words that both share",
     "alerts/generated/": "the rules as Prometheus reads them (committed, `make generate`)",
     "alerts/runbooks/": "one page per alert",
+    "alerts/objectives.yaml": "what you change: replicas needed, promises, thresholds, alerts that you do not want",
     "alerts/timing.yaml": "the clock: scrape, evaluation, group waits",
     "compose/targets/": "where your own engines and exporters go: drop a file",
     "exporters/gpu/simulator/every_fault.json": "a scenario that plays every fault of the simulated GPUs",
     "dashboards/generated/": "the boards as Grafana reads them (committed, `make generate`)",
+    "exporters/gpu/simulator/every_fault.json": "a scenario that puts simulated GPUs through every fault",
     "tests/": "mirrors the folders; contracts/ holds folders to each other, e2e/ runs the whole stack",
 }
 
@@ -77,7 +79,8 @@ def _alerts_table() -> str:
 
 def _row(alert: Alert, bound: float) -> str:
     reaches = {"page": "Slack and email", "ticket": "Slack", "none": "the dead man's switch"}[alert.severity]
-    within = f"{bound:.0f} s" if alert.severity != "none" else "always"
+    seconds = f"{bound:.0f} s" if bound < 3600 else f"{bound / 3600:.1f} h"
+    within = seconds if alert.severity != "none" else "always"
     drills = ", ".join(f"`{drill.name}`" for drill in DRILLS if drill.alert == alert.name)
     return f"| [{alert.name}](alerts/runbooks/{alert.name}.md) | {reaches} | {within} | {drills} |"
 
