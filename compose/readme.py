@@ -36,7 +36,6 @@ _ABOUT = {
     "alerts/objectives.yaml": "what you change: replicas needed, promises, thresholds, alerts that you do not want",
     "alerts/timing.yaml": "the clock: scrape, evaluation, group waits",
     "compose/targets/": "where your own engines and exporters go: drop a file",
-    "exporters/gpu/simulator/every_fault.json": "a scenario that plays every fault of the simulated GPUs",
     "dashboards/generated/": "the boards as Grafana reads them (committed, `make generate`)",
     "exporters/gpu/simulator/every_fault.json": "a scenario that puts simulated GPUs through every fault",
     "tests/": "mirrors the folders; contracts/ holds folders to each other, e2e/ runs the whole stack",
