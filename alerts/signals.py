@@ -98,6 +98,21 @@ SLO_BUDGET_REMAINING = Signal(
     _SLO,
 )
 
+RESTARTS = Signal("llm:restarts:10m", "Times that the engine started anew in the last ten minutes.", _ENGINE)
+KV_CACHE_USAGE = Signal("llm:kv_cache_usage", "Share of the KV cache that is taken, 0 to 1.", _ENGINE)
+PREEMPTIONS = Signal("llm:preemptions:rate1m", "Running requests a second that lost their place.", _ENGINE)
+REJECTIONS = Signal("llm:rejections:rate1m", "Requests a second that were refused, by reason.", (*_ENGINE, "reason"))
+BUILD_INFO = Signal(
+    "llm:build_info",
+    "What an engine runs; always 1.",
+    (*_ENGINE, "version", "config_hash"),
+)
+ENGINE_GPU = Signal(
+    "llm:engine_gpu:info",
+    "Which GPU an engine computes on; always 1, absent where nobody says.",
+    (*TARGET_LABELS, ENGINE, JOB, INSTANCE, "uuid"),
+)
+
 PROBE_SUCCESS = Signal(
     "llm:probe_success",
     "Whether the last outside completion arrived whole and in time (1) or not (0).",
@@ -224,6 +239,12 @@ SIGNALS = (
     SLO_BAD,
     SLO_OBJECTIVE,
     SLO_BUDGET_REMAINING,
+    RESTARTS,
+    KV_CACHE_USAGE,
+    PREEMPTIONS,
+    REJECTIONS,
+    BUILD_INFO,
+    ENGINE_GPU,
     PROBE_SUCCESS,
     PROBE_TIME_TO_FIRST_TOKEN,
     GPU_UP,

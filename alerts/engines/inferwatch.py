@@ -23,7 +23,7 @@ def _buckets(metric: Metric, minute: str) -> str:
 
 
 def _recordings(timing: Timing) -> tuple[Recording, ...]:
-    progress, minute = duration(timing.window(15)), duration(timing.window(60))
+    progress, minute, lately = (duration(timing.window(seconds)) for seconds in (15, 60, 600))
     requests = _with_model(f'rate({llm.REQUEST_DURATION.count}{{engine="{KIND}"}}[{minute}])')
     well = _with_model(f'rate({llm.REQUEST_DURATION.count}{{engine="{KIND}", error_type=""}}[{minute}])')
     failed = llm.REQUEST_ERRORS.where(engine=KIND, error_type__re="|".join(SERVICE_FAULTS)).over(minute)
@@ -44,6 +44,12 @@ def _recordings(timing: Timing) -> tuple[Recording, ...]:
         record(signals.VALID_REQUESTS, f"sum without ({without}) ({well} or {counted})"),
         record(signals.TIME_TO_FIRST_TOKEN, _buckets(llm.TIME_TO_FIRST_TOKEN, minute)),
         record(signals.TIME_PER_OUTPUT_TOKEN, _buckets(llm.TIME_PER_OUTPUT_TOKEN, minute)),
+        record(signals.RESTARTS, f"resets({llm.ENGINE_STEPS.where(engine=KIND).over(lately)})"),
+        record(signals.KV_CACHE_USAGE, str(llm.KV_CACHE_USAGE.where(engine=KIND))),
+        record(signals.PREEMPTIONS, f"rate({llm.PREEMPTIONS.where(engine=KIND).over(minute)})"),
+        record(signals.REJECTIONS, f"rate({llm.REJECTIONS.where(engine=KIND).over(minute)})"),
+        record(signals.BUILD_INFO, str(llm.BUILD_INFO.where(engine=KIND))),
+        record(signals.ENGINE_GPU, str(llm.GPU_INFO.where(engine=KIND))),
     )
 
 

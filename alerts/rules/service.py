@@ -12,6 +12,9 @@ from exporters.catalogue.metric import Metric
 
 _BOARD = "d/fleet/fleet?var-cluster={{ $labels.cluster | urlquery }}&var-service={{ $labels.service | urlquery }}"
 
+ENGINE_TICKETS = ("EngineQueueBacklog", "EngineRejections", "EngineErrorsInternal")
+"""Tickets that say why users are hurt, and are no news once a page says that they are."""
+
 
 def group(timing: Timing, objectives: Objectives) -> Group:
     """The probe's signals, then the alerts on them."""
@@ -74,5 +77,5 @@ def _down(timing: Timing) -> Alert:
         pending=15,
         keep_firing=60,
         delay=timing.probe_interval + timing.probe_timeout,
-        mutes=(Mute("SloFastBurn", (CLUSTER, SERVICE)),),
+        mutes=tuple(Mute(alert, (CLUSTER, SERVICE)) for alert in ("SloFastBurn", *ENGINE_TICKETS)),
     )

@@ -13,9 +13,10 @@ from alerts.burn_rate import DAY, MINUTE, Pair
 from alerts.engines.adapter import record
 from alerts.objectives import Kind, Objectives, Promise
 from alerts.rules.rule import Alert, Group, Mute, Recording
+from alerts.rules.service import ENGINE_TICKETS
 from alerts.signals import Signal
 from alerts.timing import Timing, duration
-from exporters.catalogue.labels import CLUSTER, NAMESPACE
+from exporters.catalogue.labels import CLUSTER, NAMESPACE, SERVICE
 
 FAST, SLOW = "SloFastBurn", "SloSlowBurn"
 STANDARD_RATIOS = (0.9999, 0.999, 0.99, 0.95, 0.9)
@@ -229,7 +230,10 @@ def _fast(
         soonest=min(noticed(1)),
         drained=max(shorts) + base,
         hops=2,  # the engines' rates are recorded in the group `engine`
-        mutes=(Mute(SLOW, (CLUSTER, NAMESPACE, "slo")),),
+        mutes=(
+            Mute(SLOW, (CLUSTER, NAMESPACE, "slo")),
+            *(Mute(ticket, (CLUSTER, SERVICE)) for ticket in ENGINE_TICKETS),
+        ),
     )
 
 

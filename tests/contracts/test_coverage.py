@@ -24,8 +24,17 @@ HEADINGS = ["Meaning", "Impact", "Diagnosis", "Mitigation", "False alarms"]
 HOST = "a drill would have to hurt the machine that everybody else on it uses"
 SIMULATOR = "the simulated GPU has no such fault"
 RULES = "the Stack Protocol cannot change a running stack's rules or configuration"
+LOAD = "needs a load of its own beside the drill, which the Stack Protocol cannot start yet"
 # Alerts whose fault cannot be injected for real yet, and why; promtool proves them alone.
 WITHOUT_DRILL = {
+    "EngineModelNotLoaded": "its replica is the only one here, so that the service's page comes first and mutes it",
+    "EngineCrashLoop": "each of its restarts is EngineDown's page where there is one replica",
+    "EngineQueueBacklog": LOAD,
+    "EngineKvCacheSaturated": LOAD,
+    "EnginePreemptionStorm": LOAD,
+    "EngineRejections": LOAD,
+    "EngineErrorsInternal": LOAD,
+    "EngineConfigDrift": "needs a second replica of another version",
     "GpuRecoveryNeeded": "the simulated GPU asks for it only beside errors whose alerts explain and mute it",
     "GpuSramErrorsHigh": SIMULATOR,
     "GpuNvlinkErrors": SIMULATOR,
