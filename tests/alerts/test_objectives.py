@@ -121,7 +121,7 @@ def test_an_alert_that_is_disabled_needs_no_mute(objectives):
 
 
 def test_an_alert_that_does_not_exist_is_refused_by_name():
-    with pytest.raises(ValueError, match=r"no alert EngineDwn; there are .*EngineDown, EngineHung"):
+    with pytest.raises(ValueError, match="no alert EngineDwn; there are AlertmanagerUnreachable, "):
         groups(TIMING, Objectives(disabled=frozenset({"EngineDwn"})))
 
 
