@@ -22,7 +22,7 @@ from alerts.links import Links
 from alerts.output import write
 from alerts.timing import load
 
-TIMING = replace(load().compressed(), root_group_wait=1, symptom_group_wait=5, group_interval=1, heartbeat_interval=1)
+TIMING = replace(load().compressed(), root_group_wait=2, symptom_group_wait=7, group_interval=1, heartbeat_interval=1)
 Build = Callable[..., dict[str, Any]]
 
 

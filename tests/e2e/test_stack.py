@@ -110,8 +110,15 @@ def test_rules_hold_their_labels(running):
     assert {series["metric"]["service"] for series in running.query("llm:probe_success")} == {"inference"}
 
 
+def drills():
+    """Those that page and one ticket in every `make test`, all other tickets in `make test-long`."""
+    for drill in DRILLS:
+        always = "email" in drill.channels or drill.name == "exporter_dies"
+        yield pytest.param(drill, id=drill.name, marks=() if always else pytest.mark.long)
+
+
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("drill", DRILLS, ids=lambda drill: drill.name)
+@pytest.mark.parametrize("drill", list(drills()))
 def test_a_drill_is_heard_of_exactly_as_it_should_be(running, drill):
     before = {message["id"] for message in running.messages()}
     eventually(lambda: not running.query('ALERTS{severity=~"page|ticket"}'), seconds=60)
