@@ -34,8 +34,13 @@ environment:
   INFERENCE_PORT 8000, GPU_EXPORTER_PORT 9836, PROBE_PORT 9837, DEADMAN_PORT 9838, INBOX_HTTP_PORT 8025,
   INBOX_SMTP_PORT 1025, PROMETHEUS_PORT 9090, ALERTMANAGER_PORT 9093, NODE_EXPORTER_PORT 9100
   RUNBOOK_URL, GRAFANA_URL, ALERTMANAGER_UI_URL   where messages link to; empty leaves the link out
+  TEAMS_FILE             who is told (default alertmanager/teams.yaml)
+  INFERWATCH_CHANNELS    inbox (default): no message leaves this machine. real: messages reach people, by
+    SECRETS_DIR          folder of the secret files that the teams name (slack_url, smtp_password, ...)
+    SMTP_SMARTHOST, SMTP_FROM, SMTP_USER; SMTP_REQUIRE_TLS (default true)
+    HEARTBEAT_URL_FILE   a second, outside watcher of the heartbeat; PAGERDUTY_URL for another region
 
-The ports and the clock of a running stack are remembered until `inferwatch down`.
+Ports, clock and channels of a running stack are remembered until `inferwatch down`.
 """
 
 Command = Callable[[argparse.Namespace, Settings, Console], int]
@@ -57,6 +62,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(f"{error}\nEvery part's log is in {settings.state.log}.", _FAILED)
     except (StackError, ConfigurationError, BinariesMissingError, DrillRefused) as error:
         return _fail(str(error), _FAILED)
+    except ValueError as error:
+        return _fail(str(error), _USAGE)
     except (OSError, RuntimeError, httpx.HTTPError) as error:
         return _fail(f"{type(error).__name__}: {error}", _FAILED)
     except KeyboardInterrupt:
@@ -101,9 +108,11 @@ def _up(options: argparse.Namespace, settings: Settings, console: Console) -> in
     console.print("\nThe stack is up:")
     for part in parts:
         console.print(f"  {part.name:14} {part.url}", markup=False)
-    console.print(
-        f"\nMessages arrive at {stack.url('inbox')}. Next: `make drill NAME=engine_dies`, `make status`, `make down`."
-    )
+    if stack.receivers_are_inbox:
+        where = f"Messages arrive at {stack.url('inbox')}. Next: `make drill NAME=engine_dies`, `make status`"
+    else:
+        where = "Messages reach people. Next: `inferwatch notify test`, `make status`"
+    console.print(f"\n{where}, `make down`.")
     return 0
 
 

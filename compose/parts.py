@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from alerts.timing import duration
-from compose import prometheus
+from compose import channels, prometheus
 from compose.binaries import offers
 from compose.part import Part
 from compose.settings import Settings
@@ -30,16 +30,6 @@ def parts(settings: Settings) -> tuple[Part, ...]:
 def probe_targets(settings: Settings) -> list[dict[str, str]]:
     """What the prober asks: the engines of this stack, as its configuration file names them."""
     return [{"name": "inference", SERVICE: "inference", "url": settings.url("inference")}]
-
-
-def slack_url(settings: Settings) -> str:
-    """Webhook of the inbox."""
-    return f"{settings.url('inbox')}/slack"
-
-
-def heartbeat_url(settings: Settings) -> str:
-    """Where Alertmanager sends the Watchdog."""
-    return f"{settings.url('deadman')}/heartbeat"
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:
@@ -90,10 +80,7 @@ def _deadman(settings: Settings) -> Part:
         "alertmanager.deadman",
         *("--listen-address", settings.address("deadman")),
         *("--timeout", f"{3 * settings.timing.heartbeat_interval:g}"),
-        *("--slack-url-file", str(settings.state.secrets / "slack_url")),
-        *("--smtp-smarthost", settings.address("inbox-smtp")),
-        *("--smtp-from", "deadman@example.org"),
-        *("--smtp-to", "oncall@example.org"),
+        *channels.deadman_flags(settings),
     )
     return Part("deadman", command, settings.url("deadman"))
 

@@ -18,6 +18,7 @@ import pytest
 
 from alertmanager.generate import render
 from alertmanager.receivers import TEMPLATES, Receivers
+from alertmanager.teams import load as load_teams
 from alerts.links import Links
 from alerts.output import write
 from alerts.timing import load
@@ -81,12 +82,12 @@ def alertmanager(
     folder = tmp_path_factory.mktemp("alertmanager")
     (folder / "slack_url").write_text(f"{inbox_process.url}/slack\n")
     receivers = Receivers(
-        slack_url_file=str(folder / "slack_url"),
+        secrets=str(folder),
         smarthost=inbox_process.smtp,
         heartbeat_url=heartbeat_url,
         templates=(str(TEMPLATES / "*.tmpl"), str(folder / "*.tmpl")),
     )
-    write(render(TIMING, Links(), receivers), folder)
+    write(render(TIMING, Links(), receivers, load_teams()), folder)
     url = f"http://127.0.0.1:{free_port()}"
     command = [tool("alertmanager"), f"--config.file={folder / 'alertmanager.yml'}", "--cluster.listen-address="]
     command += [f"--storage.path={folder / 'data'}", f"--web.listen-address={url[7:]}", f"--web.external-url={url}"]
@@ -140,7 +141,13 @@ def assert_slack(message: dict[str, Any], alertmanager: Alertmanager) -> None:
     (attachment,) = json.loads(message["raw"])["attachments"]
     assert attachment["color"] == "#D00000"
     assert attachment["title_link"] == "http://127.0.0.1:8025/runbooks/EngineDown"
-    assert [action["text"] for action in attachment["actions"]] == ["Runbook", "Dashboard", "Query", "Silence 1 h"]
+    assert [action["text"] for action in attachment["actions"]] == [
+        "Runbook",
+        "Dashboard",
+        "Query",
+        "Traces",
+        "Silence 1 h",
+    ]
     assert attachment["fallback"].startswith("PAGE  Engine down: chat on node-7. Requests to this replica")
 
 
