@@ -35,7 +35,7 @@ def render(timing: Timing, links: Links, receivers: Receivers, teams: Mapping[st
     """The generated files: name to text."""
     return {
         CONFIGURATION: f"# {_ORIGIN} Do not edit.\n" + dump(configuration(timing, links, receivers, teams)),
-        LINKS: _links(links),
+        LINKS: links_template(links),
     }
 
 
@@ -57,7 +57,7 @@ def dump(document: Mapping[str, Any]) -> str:
     return yaml.dump(dict(document), Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True)
 
 
-def _links(links: Links) -> str:
+def links_template(links: Links) -> str:
     """Templates that depend on where things are: base URLs, and whether silencing is a link or a command."""
     silence = "link" if links.alertmanager_ui_url else "command"
     bases = {"runbooks": links.runbook_url, "grafana": links.grafana_url, "alertmanager": links.alertmanager_ui_url}

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from types import FrameType
 
 import httpx
@@ -15,7 +16,7 @@ from rich.console import Console
 from alerts.drills import DRILLS
 from alerts.drills.judge import Report
 from alerts.drills.run import DrillRefused, run
-from compose import doctor
+from compose import doctor, notify
 from compose.binaries import BinariesMissingError
 from compose.configuration import ConfigurationError
 from compose.native import NativeStack, StackError
@@ -88,6 +89,15 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("name", nargs="?", metavar="NAME", choices=[one.name for one in DRILLS], help="see --list")
     what.add_argument("--list", action="store_true", help="name every drill and what it does")
     drill.add_argument("--real-channels", action="store_true", help="also where messages reach people")
+    notifying = _command(commands, "notify", _notify, "send a test page through every channel and say which took it")
+    notifying.add_argument("what", choices=["test"], help="the marked test page")
+    export = _command(commands, "export", _export, "write a part of the stack for an installation that exists already")
+    export.add_argument("what", choices=["alertmanager"], help="routes, inhibit rules, receivers and templates")
+    export.add_argument("--into", type=Path, metavar="FILE", help="also write FILE with them merged into it")
+    export.add_argument("--output", type=Path, default=Path("export"), metavar="DIR", help="where to (%(default)s)")
+    export.add_argument(
+        "--installed-at", metavar="DIR", help="where the templates will lie on that machine (default: --output)"
+    )
     _command(commands, "doctor", _doctor, "check what the stack needs, and say what to do about what is missing")
     return parser
 
@@ -158,6 +168,23 @@ def _print_report(report: Report, settings: Settings) -> None:
     for problem in report.problems:
         print(f"  PROBLEM {problem}")
     print("proven" if report.ok else "not proven")
+
+
+def _notify(options: argparse.Namespace, settings: Settings, console: Console) -> int:
+    with console.status("sending"):
+        outcomes = notify.test(settings)
+    for outcome in outcomes:
+        said = f"accepted after {outcome.seconds:.1f} s" if outcome.accepted else f"NOT ACCEPTED: {outcome.words}"
+        print(f"{outcome.channel.receiver:20} {outcome.channel.kind:10} {said}")
+    if not settings.real_channels:
+        print(f"\nAll of these are the inbox, {settings.url('inbox')}; see `inferwatch --help` for real channels.")
+    return 0 if all(outcome.accepted for outcome in outcomes) else _FAILED
+
+
+def _export(options: argparse.Namespace, settings: Settings, console: Console) -> int:
+    for path in notify.export(settings, os.environ, options.output, options.into, options.installed_at):
+        print(path)
+    return 0
 
 
 def _doctor(options: argparse.Namespace, settings: Settings, console: Console) -> int:

@@ -38,8 +38,8 @@ def configure(settings: Settings, stack: tuple[Part, ...]) -> frozenset[str]:
         "prometheus": _prometheus(settings, stack, config),
         "probe": _changed(config / "probe.yml", _probe(settings)),
     }
-    _check(settings.bin_dir / "promtool", "check", "config", str(config / "prometheus.yml"))
-    _check(settings.bin_dir / "amtool", "check-config", str(config / "alertmanager" / routes.CONFIGURATION))
+    check(settings.bin_dir / "promtool", "check", "config", str(config / "prometheus.yml"))
+    check(settings.bin_dir / "amtool", "check-config", str(config / "alertmanager" / routes.CONFIGURATION))
     return frozenset(name for name, differs in changed.items() if differs)
 
 
@@ -93,7 +93,12 @@ def _changed(path: Path, text: str) -> bool:
     return True
 
 
-def _check(program: Path, *arguments: str) -> None:
+def check(program: Path, *arguments: str) -> None:
+    """Run a checker.
+
+    Raises:
+        ConfigurationError: It refuses; the message holds its words.
+    """
     ran = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
     if ran.returncode:
         words = (ran.stdout + ran.stderr).strip()
