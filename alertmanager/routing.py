@@ -7,11 +7,11 @@ needs no route. Watchdog is the exception: it is the heartbeat.
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from alertmanager.deadman import WATCHDOG
 from alertmanager.receivers import HEARTBEAT, NOBODY, UNROUTED, page, ticket
 from alertmanager.teams import Team
 from alerts.timing import Timing, duration
 
-WATCHDOG: Final = "Watchdog"
 TEAM: Final = "team"
 """Label that says whose an alert is."""
 
