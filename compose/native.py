@@ -5,9 +5,11 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 
 from alerts.timing import Timing
 from compose import binaries, parts, ports, processes
+from compose.channels import only_inbox
 from compose.configuration import configure
 from compose.readiness import Status, reloaded_at, status, wait_healthy, wait_reloaded, wait_watched
 from compose.settings import Settings
@@ -28,7 +30,11 @@ class NativeStack:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.supervision = Supervision(settings.state, parts.parts(settings))
+
+    @cached_property
+    def supervision(self) -> Supervision:
+        """The parts. Made when first asked for: `down` must work even where a setting of theirs is wrong."""
+        return Supervision(self.settings.state, parts.parts(self.settings))
 
     @property
     def timing(self) -> Timing:
@@ -37,8 +43,8 @@ class NativeStack:
 
     @property
     def receivers_are_inbox(self) -> bool:
-        """Always: the native stack is rendered with the inbox as its only receiver."""
-        return True
+        """Whether the configuration that was rendered last sends nothing to anyone outside."""
+        return only_inbox(self.settings)
 
     def url(self, part: str) -> str:
         """Where the part listens."""
@@ -126,7 +132,7 @@ class NativeStack:
         Raises:
             StackError: A process would not end, not even when killed.
         """
-        left = self.supervision.end()
+        left = Supervision(self.settings.state, ()).end()
         self.settings.state.forget()
         if left:
             raise StackError(f"these processes would not end: {', '.join(map(str, left))}")

@@ -4,13 +4,16 @@ import sys
 from pathlib import Path
 
 from alerts.timing import duration
-from compose import prometheus
+from compose import channels, prometheus
 from compose.binaries import offers
 from compose.part import Part
 from compose.settings import Settings
 from exporters.catalogue.labels import ENGINE, SERVICE
 
 _ENGINE_KIND = "inferwatch"
+ALERTMANAGER_MAINTENANCE = 15
+"""Seconds between Alertmanager's writes of what it has sent. Its own default is 15 minutes; killed within them, it
+sends every page of that time again."""
 
 
 def parts(settings: Settings) -> tuple[Part, ...]:
@@ -30,16 +33,6 @@ def parts(settings: Settings) -> tuple[Part, ...]:
 def probe_targets(settings: Settings) -> list[dict[str, str]]:
     """What the prober asks: the engines of this stack, as its configuration file names them."""
     return [{"name": "inference", SERVICE: "inference", "url": settings.url("inference")}]
-
-
-def slack_url(settings: Settings) -> str:
-    """Webhook of the inbox."""
-    return f"{settings.url('inbox')}/slack"
-
-
-def heartbeat_url(settings: Settings) -> str:
-    """Where Alertmanager sends the Watchdog."""
-    return f"{settings.url('deadman')}/heartbeat"
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:
@@ -95,10 +88,7 @@ def _deadman(settings: Settings) -> Part:
         "alertmanager.deadman",
         *("--listen-address", settings.address("deadman")),
         *("--timeout", f"{3 * settings.timing.heartbeat_interval:g}"),
-        *("--slack-url-file", str(settings.state.secrets / "slack_url")),
-        *("--smtp-smarthost", settings.address("inbox-smtp")),
-        *("--smtp-from", "deadman@example.org"),
-        *("--smtp-to", "oncall@example.org"),
+        *channels.deadman_flags(settings),
     )
     return Part("deadman", command, settings.url("deadman"))
 
@@ -113,6 +103,7 @@ def _alertmanager(settings: Settings) -> Part:
         f"--web.listen-address={settings.address(name)}",
         f"--web.external-url={settings.url(name)}",
         "--cluster.listen-address=",
+        f"--data.maintenance-interval={ALERTMANAGER_MAINTENANCE}s",
     ]
     if offers(program, "--dispatch.start-delay"):
         # After a restart every inhibiting alert must be back before the first message leaves.

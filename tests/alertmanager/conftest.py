@@ -7,8 +7,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -16,9 +18,13 @@ import httpx
 import pytest
 import yaml
 
+from alertmanager.generate import render as render_routes
+from alertmanager.receivers import TEMPLATES, Receivers
+from alertmanager.teams import load as load_teams
 from alerts.generate import render as render_rules
 from alerts.links import Links
-from alerts.timing import load
+from alerts.output import write
+from alerts.timing import Timing, load
 
 START_SECONDS = 20
 
@@ -100,6 +106,98 @@ def inbox(inbox_process: Inbox) -> Inbox:
         inbox_process.http.delete(f"/api/faults/{channel}").raise_for_status()
     inbox_process.http.delete("/api/messages").raise_for_status()
     return inbox_process
+
+
+@dataclass
+class Server:
+    """A program on a port that can be killed and started again."""
+
+    url: str
+    command: list[str]
+    log: Path
+    process: Any = None
+
+    def start(self) -> None:
+        """Start it, and return when it is ready."""
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log)
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                if httpx.get(f"{self.url}/-/ready", trust_env=False).status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.05)
+        pytest.fail(f"{self.command[0]} is not ready: {self.log.read_text()[-1000:]}")
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.process.kill()
+        self.process.wait()
+
+    def end(self) -> None:
+        """SIGTERM, or SIGKILL where that takes too long."""
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+
+@dataclass
+class Alertmanager(Server):
+    """A running Alertmanager with the generated configuration."""
+
+    def send(self, *alerts: dict[str, Any], ended: bool = False, age: float = 90) -> None:
+        """Post alerts as Prometheus does: they started some seconds ago, and end now or later."""
+        now = datetime.now(UTC)
+        times = {
+            "startsAt": (now - timedelta(seconds=age)).isoformat(),
+            "endsAt": (now + timedelta(seconds=-1 if ended else 300)).isoformat(),
+        }
+        body = [
+            {"labels": one["labels"], "annotations": one["annotations"], "generatorURL": one["generatorURL"]} | times
+            for one in alerts
+        ]
+        httpx.post(f"{self.url}/api/v2/alerts", json=body, trust_env=False).raise_for_status()
+
+
+@pytest.fixture(scope="session")
+def server() -> type[Server]:
+    """`server(url, command, log)`: a program that is not started yet."""
+    return Server
+
+
+@pytest.fixture(scope="module")
+def start_alertmanager(
+    tool: Callable[[str], Path], free_port: Callable[[], int], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Alertmanager]]:
+    """Starts an Alertmanager that sends to these channels; ended after the module."""
+    with ExitStack() as running_servers:
+
+        def start(
+            timing: Timing, *, slack_url: str, smtp: str, heartbeat_url: str = "http://127.0.0.1:9/", flags: tuple = ()
+        ) -> Alertmanager:
+            folder = tmp_path_factory.mktemp("alertmanager")
+            (folder / "slack_url").write_text(f"{slack_url}\n")
+            receivers = Receivers(
+                secrets=str(folder),
+                smarthost=smtp,
+                heartbeat_url=heartbeat_url,
+                templates=(str(TEMPLATES / "*.tmpl"), str(folder / "*.tmpl")),
+            )
+            write(render_routes(timing, Links(), receivers, load_teams()), folder)
+            url = f"http://127.0.0.1:{free_port()}"
+            command = [str(tool("alertmanager")), f"--config.file={folder / 'alertmanager.yml'}", *flags]
+            command += [f"--storage.path={folder / 'data'}", f"--web.listen-address={url[7:]}"]
+            if not any(flag.startswith("--cluster.listen-address") for flag in flags):
+                command.append("--cluster.listen-address=")
+            server = Alertmanager(url, command, folder / "log")
+            server.start()
+            running_servers.callback(server.end)
+            return server
+
+        yield start
 
 
 def _annotations(rule: dict[str, Any], labels: dict[str, str]) -> dict[str, str]:
