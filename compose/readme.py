@@ -37,6 +37,7 @@ _ABOUT = {
     "alerts/runbooks/": "one page per alert",
     "alerts/objectives.yaml": "what you change: replicas needed, promises, thresholds, alerts that you do not want",
     "alerts/timing.yaml": "the clock: scrape, evaluation, group waits",
+    "compose/deadman.yaml": "the dead man's switch alone, for another machine",
     "compose/targets/": "where your own engines and exporters go: drop a file",
     "dashboards/generated/": "the boards as Grafana reads them (committed, `make generate`)",
     "exporters/gpu/simulator/every_fault.json": "a scenario that puts simulated GPUs through every fault",
