@@ -9,7 +9,7 @@ TORCH_INDEX_URL ?= https://download.pytorch.org/whl/cpu
 BIN := .venv/bin
 GENERATORS := alerts alertmanager dashboards compose.readme
 
-.PHONY: help up down status drill test test-long lint generate install install-dev
+.PHONY: help up down status drill test test-long bench lint generate install install-dev install-bench
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name about; do \
@@ -33,6 +33,9 @@ test: install-dev ## the whole test suite that needs no Docker and no GPU
 test-long: install-dev ## tests that take minutes
 	@bin=$$($(BIN)/python -m compose.binaries) && INFERWATCH_BIN=$$bin $(BIN)/python -m pytest -m long $(ARGS)
 
+bench: install-bench ## measure the GPU exporter against nvitop-exporter, on the same simulated driver
+	@$(BIN)/python tests/bench/gpu_exporter.py $(ARGS)
+
 lint: install-dev ## style, types and the direction of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -49,3 +52,7 @@ install:
 install-dev:
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: install Python 3.11 or newer, with venv" >&2; exit 1; }
 	@$(PYTHON) compose/install.py --extras probe inference stack dev --torch-index '$(TORCH_INDEX_URL)'
+
+install-bench:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: install Python 3.11 or newer, with venv" >&2; exit 1; }
+	@$(PYTHON) compose/install.py --extras probe inference stack dev bench --torch-index '$(TORCH_INDEX_URL)'

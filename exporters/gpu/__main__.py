@@ -5,16 +5,20 @@ import os
 import signal
 import sys
 import threading
+from functools import partial
 
-from exporters.gpu.collection import Collector
-from exporters.gpu.devices.nvml import Nvml, library_loads
-from exporters.gpu.devices.simulated import SimulatedLibrary
+from exporters.gpu.collectors import chosen
+from exporters.gpu.devices.library import library_loads
+from exporters.gpu.inventory import InventoryError
+from exporters.gpu.page import render
 from exporters.gpu.scrape import ScrapeLoop
 from exporters.gpu.server import ExporterServer
 from exporters.gpu.settings import Settings, parse
 from exporters.gpu.simulator.load import LoadWatcher
 from exporters.gpu.simulator.machine import SimulatedMachine
 from exporters.gpu.simulator.profiles import PROFILES
+from exporters.gpu.simulator.scenario import Player, ScenarioError, read
+from exporters.gpu.watch import Watch
 
 LOG = logging.getLogger("exporters.gpu")
 
@@ -28,16 +32,23 @@ def main() -> int:
         signal.signal(number, lambda *_: stop.set())
     source = _source(settings)
     machine = SimulatedMachine(PROFILES[settings.simulated_profile], settings.gpus) if source == "simulated" else None
-    nvml = Nvml(None if machine is None else SimulatedLibrary(machine))
-    loop = ScrapeLoop(source, Collector(nvml), settings.collection_interval, stop)
+    try:
+        watch = Watch(settings, machine)
+        drivers = [] if machine is None else _drivers(settings, machine)
+    except (InventoryError, ScenarioError) as error:
+        print(f"gpu exporter: {error}", file=sys.stderr)
+        return 2
+    draw = partial(render, source, subjects=chosen(settings.extra_collectors))
+    loop = ScrapeLoop(draw, watch.collector, settings.collection_interval, stop, watch.complete)
     try:
         server = ExporterServer(settings.listen_address, loop, source, machine)
     except OSError as error:
         where = f"{settings.listen_address.host}:{settings.listen_address.port}"
         print(f"gpu exporter: cannot listen on {where}: {error.strerror}; set --listen-address", file=sys.stderr)
         return 2
-    watcher = None if machine is None else LoadWatcher(settings.simulated_load_url, machine.set_load)
-    return _serve(server, loop, watcher, stop)
+    for driver in drivers:
+        driver.start()
+    return _serve(server, loop, watch, stop)
 
 
 def _source(settings: Settings) -> str:
@@ -49,10 +60,17 @@ def _source(settings: Settings) -> str:
     return "simulated"
 
 
-def _serve(server: ExporterServer, loop: ScrapeLoop, watcher: LoadWatcher | None, stop: threading.Event) -> int:
-    if watcher is not None:
-        watcher.start()
+def _drivers(settings: Settings, machine: SimulatedMachine) -> list[LoadWatcher | Player]:
+    """What moves the simulated GPUs."""
+    found: list[LoadWatcher | Player] = [LoadWatcher(settings.simulated_load_url, machine.set_load)]
+    if settings.simulated_scenario is not None:
+        found.append(Player(machine, read(settings.simulated_scenario, machine)))
+    return found
+
+
+def _serve(server: ExporterServer, loop: ScrapeLoop, watch: Watch, stop: threading.Event) -> int:
     loop.start()
+    watch.start()
     threading.Thread(target=server.serve_forever, name="serve", daemon=True).start()
     LOG.info("serving %s GPUs on %s/metrics", server.source, server.url)
     stop.wait()
@@ -61,6 +79,8 @@ def _serve(server: ExporterServer, loop: ScrapeLoop, watcher: LoadWatcher | None
     LOG.info("stopping: %s", "the collection loop died" if crashed else "asked to")
     server.shutdown()
     server.server_close()
+    # First the children: the loop may be waiting for one.
+    watch.stop()
     loop.stop(timeout_seconds=1)
     return 1 if crashed else 0
 

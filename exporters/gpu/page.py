@@ -2,8 +2,9 @@
 
 import gzip
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from functools import cached_property
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import Metric as Family
@@ -16,38 +17,79 @@ from exporters.gpu.families import families
 LOG = logging.getLogger(__name__)
 
 Subject = tuple[str, Callable[[Collection], Iterator[Family]]]
+"""Name (the file's, and the value of the label `collector`) and function of a collector."""
 
 
-@dataclass(frozen=True, slots=True)
 class Page:
-    """The same samples in every form that a scraper can ask for."""
+    """The same samples in every form that a scraper can ask for, each made when it is first asked for.
 
-    text: bytes
-    """Prometheus text format, version 0.0.4."""
-    openmetrics: bytes
-    """OpenMetrics 1.0.0."""
-    text_gzip: bytes
-    openmetrics_gzip: bytes
+    Args:
+        found: The samples.
+    """
+
+    def __init__(self, found: Sequence[Family]) -> None:
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(_Found(found))
+
+    @cached_property
+    def text(self) -> bytes:
+        """Prometheus text format, version 0.0.4."""
+        return generate_latest(self._registry)
+
+    @cached_property
+    def openmetrics(self) -> bytes:
+        """OpenMetrics 1.0.0."""
+        found: bytes = openmetrics.generate_latest(self._registry)  # type: ignore[no-untyped-call]
+        return found
+
+    @cached_property
+    def text_gzip(self) -> bytes:
+        """The text format, compressed."""
+        return gzip.compress(self.text, 1)
+
+    @cached_property
+    def openmetrics_gzip(self) -> bytes:
+        """OpenMetrics, compressed."""
+        return gzip.compress(self.openmetrics, 1)
+
+    def prepare(self, before: "Page") -> None:
+        """Make the forms that this earlier page was asked for: scrapers ask for the same again, and need not wait."""
+        for form in FORMS:
+            if form in vars(before):
+                getattr(self, form)
 
 
-def render(source: str, collection: Collection | None, subjects: Sequence[Subject]) -> Page:
+FORMS = ("text", "openmetrics", "text_gzip", "openmetrics_gzip")
+"""Names of the properties of a page."""
+
+
+def render(
+    source: str,
+    collection: Collection | None,
+    subjects: Sequence[Subject],
+    clock: Callable[[], float] = time.perf_counter,
+) -> Page:
     """The page of this collection; before the first one, only where the readings will come from.
 
     A subject that fails costs its own metrics and says so in `gpu_scrape_collector_success`.
+
+    Args:
+        source: `nvml` or `simulated`.
+        collection: What was found.
+        subjects: Name and function of each collector.
+        clock: Seconds that never go back.
     """
     found = list(families(gpu.SOURCE_INFO, [((source,), 1.0)]))
     if collection is not None:
-        found += _everything(collection, subjects)
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Found(found))
-    text = generate_latest(registry)
-    open_text: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
-    return Page(text, open_text, gzip.compress(text, 1), gzip.compress(open_text, 1))
+        found += _everything(collection, subjects, clock)
+    return Page(found)
 
 
-def _everything(collection: Collection, subjects: Sequence[Subject]) -> Iterator[Family]:
+def _everything(collection: Collection, subjects: Sequence[Subject], clock: Callable[[], float]) -> Iterator[Family]:
     success: dict[str, bool] = {}
+    durations: dict[str, float] = {}
     for name, collect in subjects:
+        started = clock()
         try:
             of_subject = list(collect(collection))
         except Exception:  # whatever is wrong with one subject, the others are still exact
@@ -56,11 +98,13 @@ def _everything(collection: Collection, subjects: Sequence[Subject]) -> Iterator
             success[name] = False
         else:
             success[name] = True
+        durations[name] = clock() - started
         yield from of_subject
     yield from families(gpu.DRIVER_UP, [((), float(collection.driver_error is None))])
     yield from families(gpu.COLLECTION_TIMESTAMP, [((), collection.ended_at)])
     yield from families(gpu.COLLECTION_DURATION, [((), collection.duration_seconds)])
     yield from families(gpu.COLLECTOR_SUCCESS, (((name,), float(worked)) for name, worked in success.items()))
+    yield from families(gpu.COLLECTOR_DURATION, (((name,), seconds) for name, seconds in durations.items()))
 
 
 class _Found:

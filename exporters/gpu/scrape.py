@@ -3,10 +3,11 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 
-from exporters.gpu.collection import Collector
-from exporters.gpu.collectors import COLLECTORS
-from exporters.gpu.page import Page, render
+from exporters.gpu.collection import Collection
+from exporters.gpu.collector import Collector
+from exporters.gpu.page import Page
 
 LOG = logging.getLogger(__name__)
 
@@ -18,18 +19,27 @@ class ScrapeLoop:
     """A thread that collects every interval and holds the newest page.
 
     Args:
-        source: `nvml` or `simulated`, for the page.
+        draw: Makes the page of a collection, or the one before the first.
         collector: What is asked.
         interval_seconds: From the start of one collection to the start of the next.
         ended: Set when the loop ends, whether it was asked to or not.
+        complete: Adds to a collection what is known besides.
     """
 
-    def __init__(self, source: str, collector: Collector, interval_seconds: float, ended: threading.Event) -> None:
+    def __init__(
+        self,
+        draw: Callable[[Collection | None], Page],
+        collector: Collector,
+        interval_seconds: float,
+        ended: threading.Event,
+        complete: Callable[[Collection], Collection] = lambda collection: collection,
+    ) -> None:
         self.interval_seconds = interval_seconds
-        self._source = source
+        self._draw = draw
         self._collector = collector
         self._ended = ended
-        self._newest: tuple[Page, float | None] = (render(source, None, COLLECTORS), None)
+        self._complete = complete
+        self._newest: tuple[Page, float | None] = (draw(None), None)
         self._stopped = threading.Event()
         # A driver call that never returns must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="collect", daemon=True)
@@ -70,9 +80,12 @@ class ScrapeLoop:
     def _collect_and_wait(self) -> None:
         due = time.monotonic()
         while not self._stopped.is_set():
-            page = render(self._source, self._collector.collect(), COLLECTORS)
+            page = self._draw(self._complete(self._collector.collect()))
+            page.prepare(self.page())
+            self._newest = (page, time.monotonic())
+            # After the page is out: a sick GPU may hang again, and no other is to wait for it.
+            self._collector.retry()
             now = time.monotonic()
-            self._newest = (page, now)
             # A collection that took too long skips its missed turns instead of chasing them.
             due = max(due + self.interval_seconds, now)
             self._stopped.wait(due - now)

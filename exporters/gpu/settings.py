@@ -4,9 +4,12 @@ import argparse
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from exporters.gpu.collectors import OPTIONAL_COLLECTORS
+from exporters.gpu.inventory import Expected
 from exporters.gpu.simulator.profiles import PROFILES
 
 ENVIRONMENT_PREFIX = "GPU_EXPORTER_"
@@ -53,9 +56,20 @@ class Settings:
     listen_address: Address
     collection_interval: float
     """Seconds."""
+    call_timeout: float
+    """Seconds."""
+    expected_gpus: Expected
+    state_file: Path | None
+    kernel_log: Path | Literal["auto"] | None
+    """None for no kernel log."""
+    extra_collectors: tuple[str, ...]
+    kubelet_socket: Path | None
+    slurm_job_directory: Path | None
     simulated_load_url: str
     """Empty for a load of its own."""
     simulated_profile: str
+    simulated_scenario: Path | None
+    simulated_call_seconds: float
     log_level: str
 
 
@@ -82,14 +96,44 @@ def _address(text: str) -> Address:
     return Address(host, int(port))
 
 
-def _interval(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0.1 <= seconds <= 3600:
-        raise ValueError(f"{text!r} is not a number of seconds from 0.1 to 3600")
-    return seconds
+def _seconds(least: float, most: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = math.nan
+        if not least <= seconds <= most:
+            raise ValueError(f"{text!r} is not a number of seconds from {least:g} to {most:g}")
+        return seconds
+
+    return parse
+
+
+def _expected(text: str) -> Expected:
+    if text.isdecimal() and text.isascii():
+        return Expected(count=_gpus(text))
+    if text in ("", "remember"):
+        return Expected(remember=bool(text))
+    if "/" not in text:
+        raise ValueError(f"{text!r} is no number, not `remember`, and no path (./{text} would be one)")
+    return Expected(file=Path(text))
+
+
+def _path(text: str) -> Path | None:
+    return Path(text) if text else None
+
+
+def _kernel_log(text: str) -> Path | Literal["auto"] | None:
+    return "auto" if text == "auto" else _path(text)
+
+
+def _extras(text: str) -> tuple[str, ...]:
+    known = [name for name, _ in OPTIONAL_COLLECTORS]
+    wanted = [name.strip() for name in text.split(",") if name.strip()]
+    for name in wanted:
+        if name not in known:
+            raise ValueError(f"{name!r} is none of: {', '.join(known)}")
+    return tuple(dict.fromkeys(wanted))
 
 
 def _url(text: str) -> str:
@@ -111,7 +155,60 @@ SETTINGS = (
     Setting(
         "--listen-address", "127.0.0.1:9836", "HOST:PORT to serve on; port 0 takes any free one and logs it", _address
     ),
-    Setting("--collection-interval", "5", "seconds from one reading of all GPUs to the next, 0.1 to 3600", _interval),
+    Setting(
+        "--collection-interval",
+        "5",
+        "seconds from one reading of all GPUs to the next, 0.1 to 3600",
+        _seconds(0.1, 3600),
+    ),
+    Setting(
+        "--call-timeout",
+        "2",
+        "seconds that one GPU may take to be read, 0.1 to 60; then the process that reads it is killed and the GPU "
+        "left alone for a while",
+        _seconds(0.1, 60),
+    ),
+    Setting(
+        "--expected-gpus",
+        "",
+        "which GPUs there should be, so that a missing one is reported by its uuid: a number, the path of a file that "
+        "lists uuids (as `nvidia-smi -L` does), `remember` (every GPU ever seen), or empty: those seen since the start",
+        _expected,
+    ),
+    Setting(
+        "--state-file",
+        "/var/lib/inferwatch/gpus.json",
+        "where GPUs are remembered across restarts, if --expected-gpus is a number or `remember`; empty: nowhere",
+        _path,
+    ),
+    Setting(
+        "--kernel-log",
+        "auto",
+        "kernel log to read XIDs and SXids from; empty: none, `auto`: /dev/kmsg where GPUs are real "
+        "(takes root or CAP_SYSLOG)",
+        _kernel_log,
+    ),
+    Setting(
+        "--extra-collectors",
+        "",
+        "optional subjects to show too, separated by commas: media (video engines), fans, bar1, row_histogram, "
+        "link_errors (of every NVLink), pids (memory of every process)",
+        _extras,
+    ),
+    Setting(
+        "--kubelet-socket",
+        "/var/lib/kubelet/pod-resources/kubelet.sock",
+        "the kubelet's pod-resources socket, asked where it is there which pod has which GPU; empty: never; takes the "
+        "extra `kubernetes`",
+        _path,
+    ),
+    Setting(
+        "--slurm-job-directory",
+        "",
+        "directory in which the scheduler names the jobs of each GPU, as for dcgm-exporter's --hpc-job-mapping-dir; "
+        "empty: none",
+        _path,
+    ),
     Setting(
         "--simulated-load-url",
         "http://127.0.0.1:8000/metrics",
@@ -124,6 +221,18 @@ SETTINGS = (
         "h200",
         f"what card the simulated GPUs are: {', '.join(PROFILES)}",
         _one_of(*PROFILES),
+    ),
+    Setting(
+        "--simulated-scenario",
+        "",
+        "JSON file of changes to the simulated GPUs, each at its time; empty: none",
+        _path,
+    ),
+    Setting(
+        "--simulated-call-seconds",
+        "0",
+        "seconds that each call of the simulated driver takes, 0 to 1",
+        _seconds(0, 1),
     ),
     Setting(
         "--log-level",

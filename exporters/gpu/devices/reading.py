@@ -1,58 +1,75 @@
-"""What one GPU said in one collection, and how asking can fail. Knows neither NVML nor Prometheus.
+"""What one GPU said in one collection. Knows neither NVML nor Prometheus.
 
-Every number carries its unit in its name and is already in base units. None means that this card or this
-driver does not report the value, never that it is zero.
-
-Errors:
-
-    DeviceError
-    |-- DriverError          the whole node: no GPU can be read
-    |   |-- DriverMissing    no driver library, or its kernel module is not loaded
-    |   |-- DriverMismatch   library and kernel module are of different versions
-    |   `-- DriverFailed     anything else that stops the driver from starting or answering
-    |-- DeviceLost           this GPU no longer answers: it fell off the bus or was removed
-    |-- DeviceNeedsReset     this GPU answers nothing until it is reset
-    |-- DeviceDenied         we may not read this GPU
-    `-- DeviceFailed         any other refusal of this GPU
+Every number carries its unit in its name and is already in base units. None, or a missing key, means that this
+card or this driver does not report the value, never that it is zero. How asking can fail is in `errors.py`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from exporters.gpu.devices.errors import (
+    DeviceDenied,
+    DeviceError,
+    DeviceFailed,
+    DeviceLost,
+    DeviceNeedsReset,
+    DriverError,
+    DriverFailed,
+    DriverMismatch,
+    DriverMissing,
+)
+from exporters.gpu.devices.readers.activity import Activity
+from exporters.gpu.devices.readers.bar1 import Bar1
+from exporters.gpu.devices.readers.clocks import Clocks
+from exporters.gpu.devices.readers.ecc import Ecc, Sram
+from exporters.gpu.devices.readers.fabric import Fabric
+from exporters.gpu.devices.readers.fans import Fans
+from exporters.gpu.devices.readers.media import Media
+from exporters.gpu.devices.readers.memory import Memory
+from exporters.gpu.devices.readers.mig import Instance, Mig
+from exporters.gpu.devices.readers.nvlink import NvLink
+from exporters.gpu.devices.readers.pcie import Pcie
+from exporters.gpu.devices.readers.power import Power
+from exporters.gpu.devices.readers.processes import Process, Processes
+from exporters.gpu.devices.readers.row_histogram import RowHistogram
+from exporters.gpu.devices.readers.rows import Rows
+from exporters.gpu.devices.readers.thermals import Thermals
+from exporters.gpu.devices.readers.throttling import Throttling
+from exporters.gpu.devices.readers.utilization import Utilization
 
-class DeviceError(Exception):
-    """Reading failed; the message says what was asked, of which GPU, and what the driver answered."""
-
-
-class DriverError(DeviceError):
-    """No GPU of this node can be read."""
-
-
-class DriverMissing(DriverError):
-    """The driver library is not installed, or its kernel module is not loaded."""
-
-
-class DriverMismatch(DriverError):
-    """The driver was upgraded underneath us: library and kernel module differ until a restart or reboot."""
-
-
-class DriverFailed(DriverError):
-    """The driver did not start, or stopped answering, for another reason."""
-
-
-class DeviceLost(DeviceError):
-    """This GPU no longer answers; usually only a reboot brings it back."""
-
-
-class DeviceNeedsReset(DeviceError):
-    """This GPU wants a reset before it answers again."""
-
-
-class DeviceDenied(DeviceError):
-    """The operating system or the driver does not let us read this GPU."""
-
-
-class DeviceFailed(DeviceError):
-    """This GPU refused for a reason that NVML does not explain."""
+__all__ = [
+    "Activity",
+    "Bar1",
+    "Clocks",
+    "DeviceDenied",
+    "DeviceError",
+    "DeviceFailed",
+    "DeviceLost",
+    "DeviceNeedsReset",
+    "DriverError",
+    "DriverFailed",
+    "DriverMismatch",
+    "DriverMissing",
+    "Ecc",
+    "Fabric",
+    "Fans",
+    "GpuReading",
+    "Identity",
+    "Instance",
+    "Media",
+    "Memory",
+    "Mig",
+    "NvLink",
+    "Pcie",
+    "Power",
+    "Process",
+    "Processes",
+    "RowHistogram",
+    "Rows",
+    "Sram",
+    "Thermals",
+    "Throttling",
+    "Utilization",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,58 +85,30 @@ class Identity:
     driver_version: str
     cuda_version: str
     """Newest CUDA version that this driver supports, such as `13.1`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """Device memory."""
-
-    total_bytes: int | None = None
-    used_bytes: int | None = None
-    """Without what the driver reserves, except on drivers that cannot tell the two apart."""
-    free_bytes: int | None = None
-    reserved_bytes: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Utilization:
-    """Shares of the driver's last sample period (1/6 to 1 second), 0 to 1."""
-
-    gpu_ratio: float | None = None
-    """Time in which at least one kernel ran."""
-    memory_ratio: float | None = None
-    """Time in which device memory was read or written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Thermals:
-    """Temperatures and what is left before the hardware acts."""
-
-    gpu_celsius: float | None = None
-    memory_celsius: float | None = None
-    margin_celsius: float | None = None
-    """Degrees left before hardware slowdown; 0 or below means slowed down."""
-    slowdown_celsius: float | None = None
-    shutdown_celsius: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Power:
-    """Power and energy of the whole board."""
-
-    draw_watts: float | None = None
-    limit_watts: float | None = None
-    """The limit enforced now, whoever set it."""
-    energy_joules: float | None = None
-    """Since the driver was loaded; starts again at 0 with the driver."""
+    minor_number: int | None = None
+    """N of its device node /dev/nvidiaN."""
 
 
 @dataclass(frozen=True, slots=True)
 class GpuReading:
-    """One GPU that answered."""
+    """One GPU that answered: a field per subject, named as its reader."""
 
     identity: Identity
-    memory: Memory
-    utilization: Utilization
-    thermals: Thermals
-    power: Power
+    memory: Memory = field(default_factory=Memory)
+    utilization: Utilization = field(default_factory=Utilization)
+    thermals: Thermals = field(default_factory=Thermals)
+    power: Power = field(default_factory=Power)
+    clocks: Clocks = field(default_factory=Clocks)
+    throttling: Throttling = field(default_factory=Throttling)
+    ecc: Ecc = field(default_factory=Ecc)
+    rows: Rows = field(default_factory=Rows)
+    nvlink: NvLink = field(default_factory=NvLink)
+    pcie: Pcie = field(default_factory=Pcie)
+    processes: Processes = field(default_factory=Processes)
+    mig: Mig = field(default_factory=Mig)
+    activity: Activity = field(default_factory=Activity)
+    fabric: Fabric = field(default_factory=Fabric)
+    media: Media = field(default_factory=Media)
+    fans: Fans = field(default_factory=Fans)
+    bar1: Bar1 = field(default_factory=Bar1)
+    row_histogram: RowHistogram = field(default_factory=RowHistogram)

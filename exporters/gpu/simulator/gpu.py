@@ -9,13 +9,28 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
+from exporters.gpu.simulator.counters import Counts, after
 from exporters.gpu.simulator.profiles import Profile
 
 GpuState = Literal["ok", "lost", "hang"]
 
+THROTTLE_REASONS = (
+    "gpu_idle",
+    "applications_clocks",
+    "sw_power_cap",
+    "hw_slowdown",
+    "sync_boost",
+    "sw_thermal",
+    "hw_thermal",
+    "hw_power_brake",
+    "display_clocks",
+)
+"""Why clocks can be held down, in the order of NVML's bits 0x1 to 0x100."""
+
 STEP_SECONDS = 1.0
 _POWER_SETTLES_SECONDS = 1.5
 _HEAT_SETTLES_SECONDS = 20.0
+_FIRST_PID = 40_000
 _NAMESPACE = uuid.UUID("6f3a5e0c-52a1-4be4-9d5b-0f6f1c2a7d11")
 
 
@@ -40,6 +55,12 @@ class Override:
     memory_used_bytes: int | None = None
     power_watts: float | None = None
     state: GpuState | None = None
+    ecc_uncorrected: int | None = None
+    throttle: tuple[str, ...] | None = None
+    remap_pending: bool | None = None
+    remap_failure: bool | None = None
+    nvlink_down: tuple[int, ...] | None = None
+    unsupported: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +77,21 @@ class Observation:
     memory_used_bytes: int
     power_watts: float
     energy_joules: float
+    ecc_uncorrected: int
+    """Uncorrected ECC errors since the driver was loaded."""
+    throttle: tuple[str, ...]
+    """Reasons that hold the clocks down, of `THROTTLE_REASONS`."""
+    remap_pending: bool
+    remap_failure: bool
+    nvlink_down: tuple[int, ...]
+    """Links that are inactive, by index."""
+    unsupported: tuple[str, ...]
+    """NVML functions that this card answers with NOT_SUPPORTED, beside those of its profile."""
+    clock_megahertz: tuple[int, int, int, int]
+    """Graphics, multiprocessors, memory, video."""
+    processes: tuple[tuple[int, str, int], ...]
+    """Pid, program and bytes of device memory of each process."""
+    counts: Counts
 
 
 class SimulatedGpu:
@@ -77,6 +113,7 @@ class SimulatedGpu:
         self._power = profile.idle_watts
         self._temperature = profile.coolant_celsius + profile.idle_watts * profile.celsius_per_watt
         self._energy = 0.0
+        self._counts = Counts()
 
     def step(self, load: Load) -> None:
         """Move one step on under this load."""
@@ -88,12 +125,14 @@ class SimulatedGpu:
         settled = self._profile.coolant_celsius + self._shown_power() * self._profile.celsius_per_watt
         self._temperature += (settled - self._temperature) * _settled(_HEAT_SETTLES_SECONDS)
         self._energy += self._shown_power() * STEP_SECONDS
+        self._counts = after(self._counts, self._profile, self._shown_use(), self._reasons(), STEP_SECONDS)
 
     def observe(self) -> Observation:
         """What the sensors show now, values set from outside included."""
         override = self.override
-        use = _either(override.utilization_ratio, self._utilization)
-        temperature = _either(override.temperature_celsius, self._temperature)
+        use = self._shown_use()
+        temperature = self._shown_temperature()
+        memory_used = self._memory_used if override.memory_used_bytes is None else override.memory_used_bytes
         return Observation(
             index=self.index,
             uuid=self.uuid,
@@ -102,9 +141,18 @@ class SimulatedGpu:
             memory_temperature_celsius=temperature + self._profile.memory_rise_celsius * use,
             utilization_ratio=use,
             memory_utilization_ratio=0.7 * use,
-            memory_used_bytes=self._memory_used if override.memory_used_bytes is None else override.memory_used_bytes,
+            memory_used_bytes=memory_used,
             power_watts=self._shown_power(),
             energy_joules=self._energy,
+            ecc_uncorrected=override.ecc_uncorrected or 0,
+            throttle=self._reasons(),
+            remap_pending=bool(override.remap_pending),
+            remap_failure=bool(override.remap_failure),
+            nvlink_down=override.nvlink_down or (),
+            unsupported=override.unsupported or (),
+            clock_megahertz=self._clocks(use),
+            processes=self._processes(memory_used),
+            counts=self._counts,
         )
 
     def _use(self, load: Load) -> float:
@@ -120,6 +168,39 @@ class SimulatedGpu:
         """A loaded model takes half of the memory, each running request one percent more."""
         usable = self._profile.memory_total_bytes - self._profile.memory_reserved_bytes
         return int(usable * min(0.92, 0.5 + 0.01 * load.requests_running)) if load.model_loaded else 0
+
+    def _processes(self, memory_used: int) -> tuple[tuple[int, str, int], ...]:
+        """The inference service; memory that is set from outside beyond its own belongs to nobody."""
+        held = min(self._memory_used, memory_used)
+        return ((_FIRST_PID + self.index, "/usr/bin/python3", held),) if held else ()
+
+    def _reasons(self) -> tuple[str, ...]:
+        """Why the clocks are held down: what was set, else what the sensors would make the driver say."""
+        if self.override.throttle is not None:
+            return self.override.throttle
+        beyond = self._shown_temperature() - self._profile.operating_limit_celsius
+        found = {
+            "gpu_idle": self._shown_use() == 0,
+            "sw_power_cap": self._shown_power() >= 0.99 * self._profile.power_limit_watts,
+            "sw_thermal": beyond >= 0,
+            "hw_slowdown": beyond >= -self._profile.slowdown_offset_celsius,
+            "hw_thermal": beyond >= -self._profile.slowdown_offset_celsius,
+        }
+        return tuple(reason for reason in THROTTLE_REASONS if found.get(reason))
+
+    def _clocks(self, use: float) -> tuple[int, int, int, int]:
+        graphics, sm, memory, video = self._profile.max_clock_megahertz
+        if use == 0:
+            return (self._profile.idle_clock_megahertz, self._profile.idle_clock_megahertz, memory, video)
+        reasons = set(self._reasons())
+        slowed = 0.5 if "hw_slowdown" in reasons else 0.8 if reasons else 1.0
+        return (round(graphics * slowed), round(sm * slowed), memory, video)
+
+    def _shown_use(self) -> float:
+        return _either(self.override.utilization_ratio, self._utilization)
+
+    def _shown_temperature(self) -> float:
+        return _either(self.override.temperature_celsius, self._temperature)
 
     def _shown_power(self) -> float:
         return _either(self.override.power_watts, self._power)

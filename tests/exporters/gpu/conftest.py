@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,6 +22,7 @@ from exporters.gpu.devices.nvml import Nvml
 from exporters.gpu.devices.simulated import SimulatedLibrary
 from exporters.gpu.simulator.machine import SimulatedMachine
 from exporters.gpu.simulator.profiles import H200
+from exporters.gpu.sweep import sweep
 
 INTERVAL = 0.2
 SERVICE_PAGE = (Path(__file__).parent / "service.prom").read_bytes()
@@ -79,6 +81,12 @@ def nvml(library) -> Iterator[Nvml]:
     driver.close()
 
 
+@pytest.fixture
+def sweeper(nvml, clock) -> Callable:
+    """A sweep in this process, on the clock that tests turn."""
+    return lambda skip: sweep(nvml, skip, clock=clock)
+
+
 class Exporter:
     """A running `python -m exporters.gpu`."""
 
@@ -117,6 +125,15 @@ class Exporter:
             for sample in family.samples
         }
 
+    def labelled(self) -> dict[tuple[str, str], float]:
+        """Every sample that has one label but the GPU's, by name and the value of its last label."""
+        return {
+            (sample.name, list(sample.labels.values())[-1]): sample.value
+            for family in text_string_to_metric_families(self.get("/metrics"))
+            for sample in family.samples
+            if sample.labels
+        }
+
     def until(self, holds: Callable[[dict[tuple[str, str], float]], bool]) -> dict[tuple[str, str], float]:
         """The samples, as soon as they are as wanted."""
         deadline = time.monotonic() + 10
@@ -130,12 +147,16 @@ class Exporter:
         return self.process.wait(5)
 
 
-@pytest.fixture
-def start(tmp_path) -> Iterator[Callable[..., Exporter]]:
+Start = Callable[..., Exporter]
+
+
+@contextmanager
+def starting(folder: Path) -> Iterator[Start]:
+    """Starts exporters whose logs lie in this folder, and ends them."""
     running: list[Exporter] = []
 
     def start(*arguments: str, environment: dict[str, str] | None = None) -> Exporter:
-        log = tmp_path / f"exporter-{len(running)}.log"
+        log = folder / f"exporter-{len(running)}.log"
         command = [sys.executable, "-m", "exporters.gpu", "--listen-address", "127.0.0.1:0"]
         command += ["--collection-interval", str(INTERVAL), *arguments]
         with log.open("w") as stderr:
@@ -150,19 +171,38 @@ def start(tmp_path) -> Iterator[Callable[..., Exporter]]:
         exporter.url = found[1]
         return exporter
 
-    yield start
-    for exporter in running:
-        if exporter.process.poll() is None:
-            exporter.process.kill()
-            exporter.process.wait(5)
+    try:
+        yield start
+    finally:
+        for exporter in running:
+            if exporter.process.poll() is None:
+                exporter.process.kill()
+                exporter.process.wait(5)
+
+
+@pytest.fixture
+def start(tmp_path) -> Iterator[Start]:
+    with starting(tmp_path) as start:
+        yield start
+
+
+def two_idle_gpus(start: Start) -> Exporter:
+    exporter = start("--source", "simulated", "--simulated-load-url", "http://127.0.0.1:9/metrics")
+    exporter.until(lambda samples: ("gpu_up", "1") in samples)
+    return exporter
 
 
 @pytest.fixture
 def simulated(start) -> Exporter:
     """Two simulated GPUs that are idle, read at least once."""
-    exporter = start("--source", "simulated", "--simulated-load-url", "http://127.0.0.1:9/metrics")
-    exporter.until(lambda samples: ("gpu_up", "1") in samples)
-    return exporter
+    return two_idle_gpus(start)
+
+
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory) -> Iterator[Exporter]:
+    """As `simulated`, for all tests of a file that change nothing on it."""
+    with starting(tmp_path_factory.mktemp("unchanged")) as start:
+        yield two_idle_gpus(start)
 
 
 class Pages(BaseHTTPRequestHandler):

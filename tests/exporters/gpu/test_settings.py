@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from exporters.gpu.inventory import Expected
 from exporters.gpu.settings import SETTINGS, Address, Settings, parse, table
 
 README = Path(__file__).parents[3] / "exporters" / "gpu" / "README.md"
@@ -23,8 +24,41 @@ def test_the_readme_lists_the_settings_as_they_are():
 
 def test_defaults_are_those_of_the_contract():
     assert parse([], {}) == Settings(
-        "auto", 2, Address("127.0.0.1", 9836), 5.0, "http://127.0.0.1:8000/metrics", "h200", "info"
+        source="auto",
+        gpus=2,
+        listen_address=Address("127.0.0.1", 9836),
+        collection_interval=5.0,
+        call_timeout=2.0,
+        expected_gpus=Expected(),
+        state_file=Path("/var/lib/inferwatch/gpus.json"),
+        kernel_log="auto",
+        extra_collectors=(),
+        kubelet_socket=Path("/var/lib/kubelet/pod-resources/kubelet.sock"),
+        slurm_job_directory=None,
+        simulated_load_url="http://127.0.0.1:8000/metrics",
+        simulated_profile="h200",
+        simulated_scenario=None,
+        simulated_call_seconds=0.0,
+        log_level="info",
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("8", Expected(count=8)),
+        ("remember", Expected(remember=True)),
+        ("", Expected()),
+        ("./gpus.txt", Expected(file=Path("gpus.txt"))),
+    ],
+)
+def test_expected_gpus_are_a_number_a_file_or_a_memory(text, expected):
+    assert parse(["--expected-gpus", text], {}).expected_gpus == expected
+
+
+def test_an_empty_path_turns_off_what_it_leads_to():
+    found = parse(["--state-file=", "--kernel-log=", "--simulated-scenario="], {})
+    assert (found.state_file, found.kernel_log, found.simulated_scenario) == (None, None, None)
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.field)
@@ -34,7 +68,16 @@ def test_the_environment_sets_what_the_flag_sets_and_the_flag_wins(setting):
         "gpus": "8",
         "listen_address": "[::1]:1",
         "collection_interval": "0.5",
+        "call_timeout": "0.5",
+        "expected_gpus": "8",
+        "state_file": "/tmp/gpus.json",
+        "kernel_log": "/var/log/kern.log",
+        "extra_collectors": "fans,pids",
+        "kubelet_socket": "/run/kubelet.sock",
+        "slurm_job_directory": "/run/jobs",
         "simulated_load_url": "",
+        "simulated_scenario": "/tmp/scenario.json",
+        "simulated_call_seconds": "0.0001",
         "simulated_profile": "h200",
         "log_level": "debug",
     }[setting.field]
@@ -57,9 +100,15 @@ def test_the_environment_sets_what_the_flag_sets_and_the_flag_wins(setting):
         ("--collection-interval", "0"),
         ("--collection-interval", "nan"),
         ("--collection-interval", "fast"),
+        ("--call-timeout", "0"),
+        ("--call-timeout", "61"),
+        ("--expected-gpus", "65"),
+        ("--expected-gpus", "all"),
+        ("--simulated-call-seconds", "2"),
         ("--simulated-load-url", "file:///etc/passwd"),
         ("--simulated-load-url", "http://[broken"),
         ("--simulated-profile", "voodoo2"),
+        ("--extra-collectors", "fans,ram"),
         ("--log-level", "loud"),
     ],
 )

@@ -1,14 +1,17 @@
 """Reading one GPU: what every NVML error means, and which call is asked before which."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pynvml
 import pytest
 
 from exporters.gpu.devices import reading
-from exporters.gpu.devices.nvml import ERRORS, NOT_NOW, NOT_SUPPORTED, Nvml, library_loads
+from exporters.gpu.devices.codes import ERRORS, NOT_NOW, NOT_SUPPORTED
+from exporters.gpu.devices.library import library_loads
+from exporters.gpu.devices.nvml import Nvml
 from exporters.gpu.devices.reading import DeviceError, DriverError, Memory
 from exporters.gpu.devices.simulated import SimulatedLibrary
+from exporters.gpu.devices.standin import DEVICE_CALLS
 from exporters.gpu.simulator.machine import SimulatedMachine
 from exporters.gpu.simulator.profiles import H200
 
@@ -54,6 +57,28 @@ def test_a_gpu_without_a_handle_raises_what_the_driver_means(nvml, library, name
     library.codes["nvmlDeviceGetHandleByIndex_v2"] = code
     with pytest.raises(getattr(reading, error), match=rf"GPU 1: nvmlDeviceGetHandleByIndex: .*code {code}"):
         nvml.read(1)
+
+
+@pytest.mark.parametrize("code", ["NOT_SUPPORTED", "FUNCTION_NOT_FOUND", "NO_PERMISSION", "NO_DATA", "UNKNOWN"])
+@pytest.mark.parametrize("name", sorted(DEVICE_CALLS.keys() - {"nvmlDeviceGetUUID"}))
+def test_whatever_call_is_refused_the_gpu_is_still_up(nvml, library, name, code):
+    nvml.read(0)
+    whole = nvml.read(0)
+    nvml.close()
+    nvml.open()
+    library.codes[name] = CODES[f"NVML_ERROR_{code}"]
+    found = [nvml.read(0) for _ in range(3)][-1]
+    lost = {field.name for field in fields(found) if getattr(found, field.name) != getattr(whole, field.name)}
+    # One call answers for one subject, that of the fields for many.
+    assert len(lost - {"activity"}) <= (9 if name == "nvmlDeviceGetFieldValues" else 1)
+
+
+@pytest.mark.parametrize("name", ["nvmlDeviceGetFieldValues", "nvmlDeviceGetClockInfo", "nvmlGpmSampleGet"])
+def test_a_gpu_that_is_lost_in_the_middle_of_a_reading_is_lost(nvml, library, name):
+    library.codes[name] = pynvml.NVML_ERROR_GPU_IS_LOST
+    with pytest.raises(reading.DeviceLost, match="code 15") as raised:
+        nvml.read(0)
+    assert raised.value.code == 15
 
 
 @pytest.mark.parametrize("name", CODES)
@@ -102,19 +127,7 @@ def test_a_value_that_is_missing_now_is_asked_for_again(nvml, library):
 
 
 def test_a_gpu_whose_every_sensor_fails_is_not_up(nvml, library):
-    for name in (
-        "nvmlDeviceGetFieldValues",
-        "nvmlDeviceGetMemoryInfo_v2",
-        "nvmlDeviceGetMemoryInfo",
-        "nvmlDeviceGetUtilizationRates",
-        "nvmlDeviceGetTemperatureV",
-        "nvmlDeviceGetTemperature",
-        "nvmlDeviceGetMarginTemperature",
-        "nvmlDeviceGetTemperatureThreshold",
-        "nvmlDeviceGetPowerUsage",
-        "nvmlDeviceGetEnforcedPowerLimit",
-        "nvmlDeviceGetTotalEnergyConsumption",
-    ):
+    for name in DEVICE_CALLS.keys() - {"nvmlDeviceGetUUID"}:
         library.codes[name] = pynvml.NVML_ERROR_UNKNOWN
     with pytest.raises(reading.DeviceFailed, match="code 999"):
         nvml.read(0)

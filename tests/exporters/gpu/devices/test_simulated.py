@@ -7,9 +7,10 @@ from dataclasses import replace
 import pynvml
 import pytest
 
+from exporters.gpu.devices.codes import Code, Field
 from exporters.gpu.devices.nvml import Nvml
 from exporters.gpu.devices.reading import DeviceLost, DriverMismatch, DriverMissing
-from exporters.gpu.devices.simulated import Code, Field, SimulatedLibrary
+from exporters.gpu.devices.simulated import SimulatedLibrary
 from exporters.gpu.simulator.machine import SimulatedMachine
 from exporters.gpu.simulator.profiles import H200
 

@@ -65,9 +65,14 @@ def test_null_gives_a_field_back(machine):
         ({"state": "broken"}, 400, "one of: ok, lost, hang"),
         ({"state": ["ok"]}, 400, "one of: ok, lost, hang"),
         ({"uuid": "GPU-x"}, 400, "cannot be set"),
-        ({"xid": 79}, 501, "not simulated yet"),
-        ({"ecc_uncorrected": 1}, 501, "not simulated yet"),
-        ({"throttle": ["hw_thermal"]}, 501, "not simulated yet"),
+        ({"xid": 0}, 400, "a whole number from 1 to 999"),
+        ({"xid": 79.5}, 400, "a whole number from 1 to 999"),
+        ({"ecc_uncorrected": -1}, 400, "a whole number from 0 to"),
+        ({"throttle": "hw_thermal"}, 400, "a list of: gpu_idle"),
+        ({"throttle": ["heat"]}, 400, "a list of: gpu_idle"),
+        ({"remap_failure": 1}, 400, "true or false"),
+        ({"nvlink_down": [18]}, 400, "a list of whole numbers from 0 to 17"),
+        ({"unsupported": ["exit"]}, 400, "a list of NVML function names"),
     ],
 )
 def test_a_wrong_body_is_refused_and_says_what_would_be_right(machine, body, status, says):
@@ -105,3 +110,22 @@ def test_the_driver_can_be_broken_and_mended(machine):
 def test_a_wrong_driver_state_is_refused(machine, body):
     assert patch(machine, "/simulator/driver", body)[0] == 400
     assert machine.driver == "ok"
+
+
+def test_faults_of_every_kind_are_taken_and_given_back(machine):
+    faults = {"ecc_uncorrected": 2, "throttle": ["hw_thermal"], "remap_pending": True, "remap_failure": True}
+    faults |= {"nvlink_down": [3, 4], "unsupported": ["nvmlDeviceGetPowerUsage"]}
+    assert patch(machine, GPU_0, faults)[0] == 200
+    sick = machine.observe(0)
+    assert (sick.ecc_uncorrected, sick.throttle, sick.nvlink_down) == (2, ("hw_thermal",), (3, 4))
+    assert (sick.remap_pending, sick.remap_failure, sick.unsupported) == (True, True, ("nvmlDeviceGetPowerUsage",))
+    assert patch(machine, GPU_0, dict.fromkeys(faults))[0] == 200
+    assert machine.observe(0).throttle == ("gpu_idle",)
+    assert machine.observe(0).ecc_uncorrected == 0
+
+
+def test_an_xid_is_reported_once_and_in_order(machine):
+    patch(machine, GPU_0, {"xid": 79})
+    patch(machine, "/simulator/gpus/1", {"xid": 31, "temperature_celsius": 60})
+    assert [(event.index, event.xid) for event in machine.events_after(0, 0)] == [(0, 79), (1, 31)]
+    assert machine.events_after(machine.event_count(), 0) == ()

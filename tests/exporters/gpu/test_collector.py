@@ -3,15 +3,16 @@
 import pynvml
 import pytest
 
-from exporters.gpu.collection import Collector
-from exporters.gpu.devices.reading import DeviceLost, DriverMismatch, DriverMissing
+from exporters.gpu.collector import Collector
+from exporters.gpu.devices.errors import DeviceLost, DriverMismatch, DriverMissing
 from exporters.gpu.simulator.machine import SimulatedMachine
 from exporters.gpu.simulator.profiles import H200
+from exporters.gpu.sweep import DeviceHung, Refused
 
 
 @pytest.fixture
-def collector(nvml, clock):
-    return Collector(nvml, wall=lambda: 5.0, clock=clock)
+def collector(sweeper, clock):
+    return Collector(sweeper, wall=lambda: 5.0, clock=clock)
 
 
 def places(collection):
@@ -63,9 +64,49 @@ def test_a_driver_that_breaks_between_two_gpus_leaves_no_half_collection(collect
     assert found.driver_error is not None
 
 
-def test_no_gpus_is_no_error(clock, library, nvml, machine):
+def test_device_nodes_that_a_container_lost_are_a_broken_driver(collector, library):
+    library.codes["nvmlDeviceGetHandleByIndex_v2"] = pynvml.NVML_ERROR_UNKNOWN
+    found = collector.collect()
+    assert "a container whose device nodes were taken away" in str(found.driver_error)
+    assert found.driver_error.code == 999
+    library.codes.clear()
+    assert places(collector.collect()) == ([0, 1], [])
+
+
+def test_a_quarantined_gpu_is_tried_when_its_time_is_over_and_longer_left_alone_each_time(machine, sweeper, clock):
+    touched = []
+
+    def hanging(skip):
+        for finding in sweeper(skip):
+            index = getattr(getattr(finding, "reading", None), "identity", None)
+            if index is not None and index.index == 1:
+                touched.append(clock.now - 1000)
+                finding = Refused(1, DeviceHung("GPU 1 did not answer"))
+            yield finding
+
+    collector = Collector(hanging, quarantine_seconds=10, clock=clock)
+    for _ in range(150):
+        collector.collect()
+        collector.retry()
+        clock.now += 1
+    assert touched == [0, 10, 30, 70, 130]
+
+
+def test_a_list_of_another_length_ends_every_quarantine(machine, sweeper, clock):
+    hung = [Refused(0, DeviceHung("GPU 0 did not answer"))]
+    collector = Collector(lambda skip: iter([*hung, *sweeper(skip | {0})] if hung else sweeper(skip)), clock=clock)
+    machine.gpu_count = 1
+    collector.collect()
+    hung.clear()
+    assert [one.quarantined for one in collector.collect().records] == [True]
+    machine.gpu_count = 2
+    collector.collect()
+    assert places(collector.collect()) == ([0, 1], [])
+
+
+def test_no_gpus_is_no_error(sweeper, machine):
     machine.gpu_count = 0
-    found = Collector(nvml).collect()
+    found = Collector(sweeper).collect()
     assert (found.readings, found.absentees, found.driver_error) == ((), (), None)
 
 

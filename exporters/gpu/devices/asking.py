@@ -1,0 +1,198 @@
+"""Asking one GPU during one reading: what has no value becomes None, what is unsupported is remembered.
+
+Knows NVML's functions by name and its return codes, not pynvml: a `Library` does the calling.
+"""
+
+import ctypes
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from exporters.gpu.devices.codes import ERRORS, NOT_NOW, NOT_SUPPORTED, Code, Field
+from exporters.gpu.devices.errors import DeviceDenied, DeviceError, DeviceFailed
+
+T = TypeVar("T")
+
+_TOLERATED = (DeviceDenied, DeviceFailed)
+"""Errors that cost one value where another value of the same GPU still comes."""
+
+_MEMBERS = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal")
+"""Members of a field's value, by NVML's value type."""
+_WIDE = frozenset({0, 2, 3, 4})
+"""Value types that hold 64 bits."""
+
+FieldKey = tuple[Field, int]
+"""A field and its scope: the link of an NVLink field, 0 where there is none."""
+
+
+class Refused(Exception):  # noqa: N818 - it says what the driver did
+    """NVML answered with another code than success."""
+
+    def __init__(self, code: int, name: str) -> None:
+        super().__init__(f"{name} (code {code})")
+        self.code = code
+
+
+def device_error(refused: Refused, asked: str) -> DeviceError:
+    """The `DeviceError` that a refusal means where a value is indispensable; `asked` opens its message."""
+    found = ERRORS.get(refused.code, DeviceFailed)(f"{asked}: {refused}")
+    found.code = refused.code
+    return found
+
+
+class Library(Protocol):
+    """NVML, as `nvml.py` opens it."""
+
+    sees_all_processes: bool
+    """Whether the driver tells us of processes outside our PID namespace."""
+
+    def invoke(self, call: str, *arguments: object) -> Any:
+        """Call a function by its name in pynvml. Raises `Refused`."""
+
+    def constant(self, name: str) -> Any:
+        """A constant by its name in pynvml."""
+
+    def structure(self, name: str) -> Any:
+        """A new structure by its name in pynvml, with its version filled in where it has one."""
+
+
+@dataclass(slots=True)
+class Notes:
+    """What is known of the GPUs of one driver, from its start to its end."""
+
+    unsupported: set[tuple[str, str]] = field(default_factory=set)
+    """GPU and question."""
+    constants: dict[tuple[str, str], Any] = field(default_factory=dict)
+    """Answers that do not change while the driver runs, by GPU and question."""
+    states: dict[tuple[str, str], object] = field(default_factory=dict)
+    """What decides which calls a GPU supports, by GPU and name."""
+    samples: dict[str, list[Any]] = field(default_factory=dict)
+    """The driver's activity samples, at most two, by uuid of the GPU, or of GPU and MIG instance."""
+
+
+class Gpu:
+    """One GPU during one reading.
+
+    Args:
+        index: Its place in the driver's list.
+        uuid: Its identity.
+        handle: What NVML knows it by.
+        library: What is asked.
+        notes: Kept from reading to reading.
+    """
+
+    def __init__(self, index: int, uuid: str, handle: object, library: Library, notes: Notes) -> None:
+        self.index = index
+        self.uuid = uuid
+        self.handle = handle
+        self.library = library
+        self.failure: DeviceError | None = None
+        """The last failure that was tolerated."""
+        self.notes = notes
+        self._fields: dict[FieldKey, tuple[float, bool]] = {}
+
+    def ask(self, call: str, *arguments: object) -> Any | None:
+        """What an NVML function says of this GPU, or None where there is no value.
+
+        Raises:
+            DeviceError: The GPU or the driver is gone, so that asking on makes no sense.
+        """
+        return self.call(call, self.handle, *arguments, key=f"{call}{arguments}")
+
+    def ask_once(self, call: str, *arguments: object) -> Any | None:
+        """As `ask`, for what does not change while the driver runs: asked until there is an answer."""
+        key = (self.uuid, f"{call}{arguments}")
+        if key not in self.notes.constants and (found := self.ask(call, *arguments)) is not None:
+            self.notes.constants[key] = found
+        return self.notes.constants.get(key)
+
+    def keep(self, name: str, value: float | None) -> float | None:
+        """What was first kept under this name since the driver was opened, else this value, kept unless None."""
+        if value is None:
+            return self.notes.constants.get((self.uuid, name))
+        kept: float = self.notes.constants.setdefault((self.uuid, name), value)
+        return kept
+
+    def fill(self, call: str, structure: str) -> Any | None:
+        """As `ask`, for a function that fills a structure; the filled structure."""
+        found = self.library.structure(structure)
+        answered = self.call(call, self.handle, ctypes.byref(found), key=f"{call} {structure}")
+        return None if answered is None else found
+
+    def call(self, call: str, *arguments: object, key: str = "") -> Any | None:
+        """As `ask`, for a function whose first argument is another than this GPU's handle.
+
+        Args:
+            call: The function.
+            arguments: All of its arguments.
+            key: Under which the function is remembered as unsupported; its name if empty.
+        """
+        question = (self.uuid, key or call)
+        if question in self.notes.unsupported:
+            return None
+        try:
+            return self.library.invoke(call, *arguments)
+        except Refused as refused:
+            self._absent(refused, question)
+        except UnicodeDecodeError as error:
+            self.failure = DeviceFailed(f"GPU {self.index} ({self.uuid}): {call}: {error}")
+        return None
+
+    def lacks(self, key: str) -> bool:
+        """Whether the driver has said that what is remembered under this key is not supported."""
+        return (self.uuid, key) in self.notes.unsupported
+
+    def forget_if_changed(self, name: str, state: object) -> None:
+        """Ask unsupported calls of this GPU again if this state of it is another than in the last reading."""
+        if self.notes.states.setdefault((self.uuid, name), state) != state:
+            self.notes.states[self.uuid, name] = state
+            self.notes.unsupported -= {question for question in self.notes.unsupported if question[0] == self.uuid}
+
+    def fetch(self, keys: Iterable[FieldKey]) -> None:
+        """Ask for many fields in one call; `field` has them from then on."""
+        wanted = [key for key in keys if (self.uuid, _named(key)) not in self.notes.unsupported]
+        if not wanted:
+            return
+        found = self.call("nvmlDeviceGetFieldValues", self.handle, wanted)
+        for entry in found or ():
+            key = (Field(entry.fieldId), entry.scopeId)
+            if entry.nvmlReturn == Code.INVALID_ARGUMENT:  # this driver does not know the field, or the card the link
+                self.notes.unsupported.add((self.uuid, _named(key)))
+            elif entry.nvmlReturn != Code.SUCCESS:
+                self._absent(Refused(entry.nvmlReturn, f"field {entry.fieldId}"), (self.uuid, _named(key)))
+            elif 0 <= entry.valueType < len(_MEMBERS):
+                value = float(getattr(entry.value, _MEMBERS[entry.valueType]))
+                self._fields[key] = (value, entry.valueType in _WIDE)
+
+    def field(self, field: Field, scope: int = 0) -> float | None:
+        """A field that was fetched, in NVML's unit; None where it has no value."""
+        found = self._fields.get((field, scope))
+        return None if found is None else found[0]
+
+    def wide_field(self, field: Field, scope: int = 0) -> float | None:
+        """As `field`, None where the driver gives it in 32 bits: such a byte counter wraps many times a second."""
+        value, wide = self._fields.get((field, scope), (None, False))
+        return value if wide else None
+
+    def _absent(self, refused: Refused, question: tuple[str, str]) -> None:
+        if refused.code in NOT_SUPPORTED:
+            self.notes.unsupported.add(question)
+        elif refused.code not in NOT_NOW:
+            failure = device_error(refused, f"GPU {self.index} ({self.uuid}): {question[1]}")
+            if not isinstance(failure, _TOLERATED):
+                raise failure from refused
+            self.failure = failure
+
+
+def first(*questions: Callable[[], T | None]) -> T | None:
+    """The first answer that is not None; the questions after it are not asked."""
+    return next((answer for question in questions if (answer := question()) is not None), None)
+
+
+def thousandths(value: float | None) -> float | None:
+    """From milliwatts to watts, or millijoules to joules."""
+    return None if value is None else value / 1000
+
+
+def _named(key: FieldKey) -> str:
+    return f"field {key[0].name} {key[1]}"

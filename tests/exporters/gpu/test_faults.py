@@ -1,0 +1,149 @@
+"""Faults other than hangs, against the whole exporter over HTTP: errors, expected GPUs, broken drivers."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+
+from exporters.catalogue.xid import FATAL
+from exporters.gpu.devices.library import library_loads
+
+IDLE = ("--source", "simulated", "--simulated-load-url", "")
+XID_79 = "NVRM: Xid (PCI:0000:18:00): 79, pid=1234, name=python, GPU has fallen off the bus."
+
+
+def xids(exporter) -> dict[str, float]:
+    """Counts of GPU 0 that are not 0, by code."""
+    found = re.findall(r'^gpu_xid_errors_total\{gpu="0",.*xid="(\d+)"\} (\S+)', exporter.get("/metrics"), re.MULTILINE)
+    return {code: float(count) for code, count in found if float(count)}
+
+
+def until(holds, seconds=10):
+    deadline = time.monotonic() + seconds
+    while not (found := holds()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return found
+
+
+@pytest.fixture
+def listening(start, tmp_path):
+    """Two GPUs whose XIDs are heard, with a kernel log beside."""
+    log = tmp_path / "kern.log"
+    log.write_text("")
+    exporter = start(*IDLE, "--kernel-log", str(log))
+    exporter.kernel_log = log
+    exporter.until(lambda samples: ("gpu_scrape_xid_watcher_heartbeat_timestamp_seconds", "") in samples)
+    return exporter
+
+
+def test_every_fatal_xid_is_there_at_0_before_the_first(listening):
+    page = listening.get("/metrics")
+    shown = re.findall(r'^gpu_xid_errors_total\{gpu="1",.*xid="(\d+)"\} 0.0$', page, re.MULTILINE)
+    assert sorted(map(int, shown)) == sorted(FATAL)
+    assert "gpu_xid_last_seen_timestamp_seconds" not in page
+
+
+def test_an_xid_counts_once_although_the_driver_and_the_kernel_log_tell_of_it(listening):
+    listening.patch("/simulator/gpus/0", {"xid": 79})
+    until(lambda: xids(listening) == {"79": 1})
+    with listening.kernel_log.open("a") as file:
+        file.write(f"{XID_79}\n")
+        file.write("nvidia-nvswitch0: SXid (PCI:0000:c5:00.0): 12028, Non-fatal, Link 32 egress error\n")
+    until(lambda: "nvswitch_errors_total" in listening.get("/metrics"))
+    page = listening.get("/metrics")
+    assert 'nvswitch_errors_total{nvswitch="nvidia-nvswitch0",sxid="12028"} 1.0' in page
+    assert xids(listening) == {"79": 1}
+    assert "gpu_scrape_kernel_log_readable 1.0" in page
+
+
+def test_a_lost_gpu_keeps_its_xids_and_the_others_are_heard_on(listening):
+    listening.patch("/simulator/gpus/0", {"xid": 79, "state": "lost"})
+    lost = listening.until(lambda samples: samples[("gpu_up", "0")] == 0 and xids(listening) == {"79": 1})
+    assert abs(lost[("gpu_xid_last_seen_timestamp_seconds", "0")] - time.time()) < 10
+    # The loss has taken the event set with it: another one hears of the GPU that is left.
+    restarts = ("gpu_scrape_process_restarts_total", "watcher")
+    until(lambda: listening.labelled()[restarts] == 1)
+    heartbeat = ("gpu_scrape_xid_watcher_heartbeat_timestamp_seconds", "")
+    since = time.time()
+    listening.until(lambda samples: samples[heartbeat] > since)
+    listening.patch("/simulator/gpus/1", {"xid": 31})
+    listening.until(lambda samples: ("gpu_xid_last_seen_timestamp_seconds", "1") in samples)
+
+
+def test_a_gpu_that_is_missing_after_a_restart_is_down_under_its_uuid(start, tmp_path):
+    memory = ("--expected-gpus", "remember", "--state-file", str(tmp_path / "gpus.json"))
+    before = start(*IDLE, "--gpus", "3", *memory)
+    uuid = json.loads(before.get("/simulator/gpus"))[2]["uuid"]
+    before.until(lambda samples: samples.get(("gpu_up", "2")) == 1)
+    before.stop()
+    after = start(*IDLE, "--gpus", "2", *memory)
+    samples = after.until(lambda samples: ("gpu_up", "2") in samples)
+    assert [samples[("gpu_up", index)] for index in "012"] == [1, 1, 0]
+    assert (samples[("gpu_scrape_expected_gpus", "")], samples[("gpu_scrape_listed_gpus", "")]) == (3, 2)
+    assert samples[("gpu_last_error_code", "2")] == 28
+    assert f'gpu_up{{gpu="2",uuid="{uuid}"}} 0.0' in after.get("/metrics")
+    assert f"GPU 2 {uuid} does not answer" in after.log()
+
+
+def test_a_number_expects_gpus_that_nobody_has_ever_seen(start):
+    exporter = start(*IDLE, "--gpus", "1", "--expected-gpus", "3", "--state-file", "")
+    exporter.until(lambda samples: samples.get(("gpu_up", "0")) == 1)
+    page = exporter.get("/metrics")
+    assert 'gpu_up{gpu="1",uuid=""} 0.0' in page
+    assert 'gpu_up{gpu="2",uuid=""} 0.0' in page
+
+
+@pytest.mark.parametrize(("state", "code"), [("not_loaded", 9), ("mismatch", 18)])
+def test_a_broken_driver_is_named_by_its_code_and_heals_in_a_new_process(simulated, state, code):
+    simulated.patch("/simulator/driver", {"state": state})
+    broken = simulated.until(lambda samples: samples[("gpu_scrape_driver_up", "")] == 0)
+    assert broken[("gpu_scrape_driver_error_code", "")] == code
+    assert ("gpu_scrape_listed_gpus", "") not in broken
+    simulated.patch("/simulator/driver", {"state": "ok"})
+    mended = simulated.until(lambda samples: samples[("gpu_up", "0")] == 1)
+    assert ("gpu_scrape_driver_error_code", "") not in mended
+    assert ("gpu_last_error_code", "0") not in mended
+    assert simulated.labelled()[("gpu_scrape_process_restarts_total", "reader")] >= 1
+
+
+@pytest.mark.skipif(library_loads(), reason="this machine has NVIDIA's driver library")
+def test_a_missing_library_is_named_by_its_code(start):
+    exporter = start("--source", "nvml", "--kernel-log", "")
+    samples = exporter.until(lambda samples: ("gpu_scrape_driver_up", "") in samples)
+    assert (samples[("gpu_scrape_driver_up", "")], samples[("gpu_scrape_driver_error_code", "")]) == (0, 12)
+
+
+def test_no_gpus_are_said_once(start):
+    exporter = start(*IDLE, "--gpus", "0")
+    samples = exporter.until(lambda samples: ("gpu_scrape_listed_gpus", "") in samples)
+    assert (samples[("gpu_scrape_listed_gpus", "")], samples[("gpu_scrape_expected_gpus", "")]) == (0, 0)
+    time.sleep(0.5)
+    assert exporter.log().count("lists no GPU") == 1
+
+
+def test_a_scenario_is_played(start, tmp_path):
+    file = tmp_path / "scenario.json"
+    file.write_text('[{"at_seconds": 0.1, "path": "/simulator/gpus/1", "body": {"state": "lost"}}]')
+    exporter = start(*IDLE, "--simulated-scenario", str(file))
+    exporter.until(lambda samples: samples.get(("gpu_up", "1")) == 0)
+    assert "the scenario is over" in exporter.log()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--simulated-scenario", "/nonexistent.json"), "cannot read /nonexistent.json"),
+        (("--expected-gpus", "/nonexistent.txt"), "cannot read the expected GPUs from /nonexistent.txt"),
+        (("--expected-gpus", "remember", "--state-file", "/proc/gpus.json"), "set --state-file"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_one_line_and_2(arguments, says):
+    command = [sys.executable, "-m", "exporters.gpu", "--source", "simulated", "--listen-address", "127.0.0.1:0"]
+    found = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=20, check=False)
+    assert found.returncode == 2
+    assert says in found.stderr
+    assert found.stderr.count("\n") == 1
