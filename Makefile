@@ -7,7 +7,7 @@ PYTHON ?= python3
 # Torch without CUDA; used if it answers within 5 s, else pip's own configuration. Set it empty to skip.
 TORCH_INDEX_URL ?= https://download.pytorch.org/whl/cpu
 BIN := .venv/bin
-GENERATORS := alerts alertmanager dashboards compose.readme
+GENERATORS := alerts alertmanager dashboards inference.readme compose.readme
 
 .PHONY: help up down status drill test test-long bench lint generate install install-dev install-bench
 

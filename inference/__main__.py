@@ -4,10 +4,14 @@ Exits 0 after a signal, 1 where the model cannot be loaded or the port is taken,
 """
 
 import logging
+import os
 import socket
 import sys
 
 from inference.settings import InvalidSettingsError, read
+
+_LOG_SECONDS = 2.0
+"""At the end the last log lines get so long to be written."""
 
 
 def main() -> int:
@@ -17,9 +21,6 @@ def main() -> int:
     except InvalidSettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
     try:
         listening = _listen(settings.host, settings.port)
     except OSError as error:
@@ -27,8 +28,15 @@ def main() -> int:
         return 1
     # Late: torch takes seconds to import, which --help and a wrong setting need not wait for.
     from inference.serving import serve
+    from inference.telemetry.logs import LogThread
 
-    return 0 if serve(settings, listening) else 1
+    logs = LogThread(settings.log_format, sys.stderr)
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[logs.handler])
+    code = 0 if serve(settings, listening) else 1
+    if not logs.close(_LOG_SECONDS):
+        # Nobody reads our stderr; the interpreter's own end would wait for whoever does.
+        os._exit(code)
+    return code
 
 
 def _listen(host: str, port: int) -> socket.socket:

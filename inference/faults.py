@@ -1,12 +1,17 @@
 """Faults that can be switched on in the running service, to prove that what watches it notices.
 
-To add one: a FaultKind in FAULTS (and out of PLANNED), and one call of `strikes` or `wait_while` where it bites.
+To add one: a FaultKind in FAULTS, and one call of `strikes`, `is_on` or `wait_while` where it bites: in
+disturbing.py for what happens inside the engine, in api/ for what clients see of HTTP.
 """
 
+import json
 import random
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+_PREFIX = "INFERENCE_FAULT_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,24 +24,105 @@ class FaultKind:
     """Which of ratio, seconds and count mean something here."""
 
 
-HANG = FaultKind("hang", "The engine stops stepping; HTTP still answers.", frozenset({"seconds"}))
-ERROR = FaultKind("error", "Requests fail with internal_error.", frozenset({"ratio", "seconds", "count"}))
-FAULTS = (HANG, ERROR)
+_ALL = frozenset({"ratio", "seconds", "count"})
+_SECONDS = frozenset({"seconds"})
 
-PLANNED = (
-    "slow_steps",
-    "oom",
-    "reject",
-    "queue_stall",
-    "stream_cut",
-    "model_not_loaded",
-    "wrong_model",
-    "wrong_answers",
-    "crash",
+HANG = FaultKind("hang", "The engine stops stepping; HTTP still answers.", _SECONDS)
+SLOW_STEPS = FaultKind("slow_steps", "Turns of the engine take 0.25 s longer; ratio and count are over turns.", _ALL)
+ERROR = FaultKind("error", "Requests fail with internal_error before they are queued.", _ALL)
+OOM = FaultKind("oom", "The prompts of requests do not fit into memory: they fail with oom.", _ALL)
+REJECT = FaultKind("reject", "Requests are refused as if the queue were full: 429 queue_full.", _ALL)
+QUEUE_STALL = FaultKind("queue_stall", "Nobody comes from the queue into the batch; who runs goes on.", _SECONDS)
+STREAM_CUT = FaultKind("stream_cut", "Streams break off after their first piece, without an end.", _ALL)
+MODEL_NOT_LOADED = FaultKind("model_not_loaded", "The model is gone: requests get 503 and /ready says so.", _SECONDS)
+WRONG_MODEL = FaultKind("wrong_model", "Another model name is served: requests for the right one get 404.", _SECONDS)
+WRONG_ANSWERS = FaultKind("wrong_answers", "Each token is replaced by its neighbour; all else looks well.", _ALL)
+CRASH = FaultKind("crash", "The process kills itself with SIGKILL, at once.", _SECONDS)
+CRASH_LOOP = FaultKind(
     "crash_loop",
-    "memory_leak",
+    "The engine dies a second after each start, until its restarts are used up and the process exits 1.",
+    frozenset({"seconds", "count"}),
 )
-"""Names that are reserved by the design and not built yet."""
+MEMORY_LEAK = FaultKind("memory_leak", "Memory grows by 16 MiB a second, up to 1 GiB; freed when it ends.", _SECONDS)
+FAULTS = (
+    HANG,
+    SLOW_STEPS,
+    ERROR,
+    OOM,
+    REJECT,
+    QUEUE_STALL,
+    STREAM_CUT,
+    MODEL_NOT_LOADED,
+    WRONG_MODEL,
+    WRONG_ANSWERS,
+    CRASH,
+    CRASH_LOOP,
+    MEMORY_LEAK,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Strength:
+    """How a fault acts."""
+
+    ratio: float = 1.0
+    """Share of the requests (or turns) that it hits, above 0 to 1."""
+    seconds: float | None = None
+    """Then it ends by itself; None for not at all."""
+    count: int | None = None
+    """After so many hits it ends by itself; None for not at all."""
+
+
+class InvalidFaultError(ValueError):
+    """A fault that does not exist or does not take what was given; the message says which."""
+
+
+def kind_named(name: str) -> FaultKind:
+    """The fault of that name.
+
+    Raises:
+        InvalidFaultError: There is none.
+    """
+    for kind in FAULTS:
+        if kind.name == name:
+            return kind
+    raise InvalidFaultError(f"no such fault; there are {', '.join(kind.name for kind in FAULTS)}")
+
+
+def from_environment(environment: Mapping[str, str]) -> list[tuple[FaultKind, Strength]]:
+    """The faults that variables named INFERENCE_FAULT_<NAME> switch on, each with a JSON object or nothing in it.
+
+    Raises:
+        InvalidFaultError: A variable that names no fault or holds something else; the message names it.
+    """
+    found = []
+    for variable, text in sorted(environment.items()):
+        if variable.startswith(_PREFIX) and text:
+            try:
+                kind = kind_named(variable.removeprefix(_PREFIX).lower())
+                found.append((kind, _strength(kind, json.loads(text))))
+            except ValueError as error:
+                raise InvalidFaultError(f"{variable}: {error} (got {text!r})") from None
+    return found
+
+
+def _strength(kind: FaultKind, given: object) -> Strength:
+    if not isinstance(given, dict):
+        raise InvalidFaultError("must be a JSON object, for instance {}")
+    if foreign := sorted(given.keys() - kind.takes):
+        raise InvalidFaultError(f"{kind.name} does not take {foreign[0]}; it takes {', '.join(sorted(kind.takes))}")
+    ratio, seconds, count = given.get("ratio", 1.0), given.get("seconds"), given.get("count")
+    if not (_is_number(ratio) and 0 < ratio <= 1):
+        raise InvalidFaultError("ratio must be above 0 and at most 1")
+    if seconds is not None and not (_is_number(seconds) and seconds > 0):
+        raise InvalidFaultError("seconds must be above 0")
+    if count is not None and not (isinstance(count, int) and _is_number(count) and count >= 1):
+        raise InvalidFaultError("count must be a whole number, at least 1")
+    return Strength(ratio, seconds, count)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 @dataclass(slots=True)
@@ -99,6 +185,11 @@ class Faults:
             if fault.count is not None:
                 fault.count -= 1
             return True
+
+    def is_on(self, kind: FaultKind) -> bool:
+        """Whether the fault is on; counts nothing."""
+        with self._changed:
+            return self._current(kind) is not None
 
     def wait_while(self, kind: FaultKind) -> None:
         """Block this thread for as long as the fault is on."""

@@ -5,22 +5,29 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 
+import limits
 import uvicorn
 
-from inference.api.app import create_app
+from inference.api.app import Entrance, create_app
+from inference.api.audit import AuditLog
+from inference.api.keys import KeyFile
 from inference.api.service import Service
-from inference.engine.engine import Engine
+from inference.disturbing import FaultyEngine
+from inference.engine.engine import Engine, Limits
 from inference.engine.models import ModelSource, load
-from inference.faults import HANG, Faults
+from inference.faults import Faults
 from inference.settings import Settings
 from inference.telemetry.ended import Silence, Telemetry
+from inference.telemetry.lines import log_request
+from inference.telemetry.tally import Steps
 
 _log = logging.getLogger(__name__)
 
 
 def serve(settings: Settings, listening: socket.socket) -> bool:
-    """Serve on a bound socket until a signal comes; whether the model could be loaded."""
+    """Serve on a bound socket until a signal comes; whether its engine was alive to the end."""
     failed = False
 
     def give_up() -> None:
@@ -28,8 +35,9 @@ def serve(settings: Settings, listening: socket.socket) -> bool:
         failed = True
         server.should_exit = True
 
+    service = assemble(settings, give_up)
     config = uvicorn.Config(
-        create_app(assemble(settings, give_up)),
+        create_app(service, _entrance(settings)),
         log_config=None,
         log_level="warning",
         access_log=False,
@@ -45,39 +53,61 @@ def serve(settings: Settings, listening: socket.socket) -> bool:
     host, port = listening.getsockname()[:2]
     _log.info("serving %s on http://%s:%d", settings.model_name, f"[{host}]" if ":" in host else host, port)
     server.run(sockets=[listening])
+    service.telemetry.close(settings.telemetry_flush_seconds)
     return not failed
 
 
-def assemble(settings: Settings, on_load_failure: Callable[[], None]) -> Service:
+def assemble(settings: Settings, on_give_up: Callable[[], None]) -> Service:
     """The parts of the service, not yet started."""
     faults = Faults()
+    for kind, strength in settings.faults:
+        faults.switch_on(kind, strength.ratio, strength.seconds, strength.count)
     source = ModelSource(
         settings.model, settings.model_cache, settings.max_batch_size, settings.max_context, settings.torch_threads
     )
+    steps = Steps()
     engine = Engine(
-        load=lambda: load(source),
-        slots=settings.max_batch_size,
-        queue_limit=settings.queue_limit,
-        before_turn=lambda: faults.wait_while(HANG),
-        on_load_failure=on_load_failure,
+        lambda: load(source),
+        Limits(
+            settings.max_batch_size,
+            settings.queue_limit,
+            settings.queue_timeout_seconds,
+            settings.request_timeout_seconds,
+            settings.kv_cache_tokens,
+        ),
+        FaultyEngine(faults),
+        on_give_up,
+        steps.add,
     )
     return Service(
         model_name=settings.model_name,
         engine=engine,
-        telemetry=_telemetry(settings, engine),
+        telemetry=_telemetry(settings, engine, steps),
         faults=faults,
         faults_enabled=settings.enable_faults,
         created=int(time.time()),
         default_max_tokens=settings.default_max_tokens,
-        max_body_bytes=settings.max_body_bytes,
+        max_prompt_tokens=settings.max_prompt_tokens,
         ready_stall_seconds=settings.ready_stall_seconds,
     )
 
 
-def _telemetry(settings: Settings, engine: Engine) -> Telemetry:
+def _entrance(settings: Settings) -> Entrance:
+    audited = [AuditLog(settings.audit_log, settings.audit_log_days).write] if settings.audit_log else []
+    return Entrance(
+        max_body_bytes=settings.max_body_bytes,
+        keys=KeyFile(settings.api_keys_file) if settings.api_keys_file else None,
+        rate=limits.parse(settings.rate_limit) if settings.rate_limit else None,
+        cors_origins=settings.cors_origins,
+        ended=(log_request, *audited),
+    )
+
+
+def _telemetry(settings: Settings, engine: Engine, steps: Steps) -> Telemetry:
     if settings.otel_sdk_disabled:
         return Silence()
     # Late: switched off, it must not even be imported.
-    from inference.telemetry.recorder import Recorder
+    from inference.telemetry.recorder import About, Recorder
 
-    return Recorder(settings.model_name, engine.snapshot)
+    about = About(settings.model_name, version("inferwatch"), settings.config_hash, settings.gpu_uuids)
+    return Recorder(about, engine.snapshot, steps, settings.otel_exporter_otlp_endpoint)

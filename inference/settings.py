@@ -1,13 +1,22 @@
 """Every setting of the service, once: flags, environment names, help and the README's table come from here."""
 
 import argparse
+import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from inference.faults import FaultKind, InvalidFaultError, Strength, from_environment
+from inference.kinds import GpuUuids, KeysPath, LogFile, ModelPlace, Origins, Rate, Url, is_loopback
+
+_WHERE = frozenset({"host", "port"})
+"""Settings that say where the service is, not what it does."""
 
 
 class InvalidSettingsError(Exception):
@@ -22,7 +31,7 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", alias="INFERENCE_HOST", description="address to listen on")
     port: int = Field(8000, alias="INFERENCE_PORT", ge=0, le=65535, description="port to listen on; 0 for a free one")
-    model: str | None = Field(
+    model: ModelPlace | None = Field(
         None,
         alias="MODEL",
         description="directory or hub id of a dense decoder-only model in Hugging Face's format; "
@@ -51,7 +60,47 @@ class Settings(BaseSettings):
     queue_limit: int = Field(
         256, alias="QUEUE_LIMIT", ge=1, description="requests that may wait for a full batch, at most"
     )
+    queue_timeout_seconds: float = Field(
+        60.0, alias="QUEUE_TIMEOUT_SECONDS", gt=0, description="a request that has not begun to run by then gets 503"
+    )
+    request_timeout_seconds: float = Field(
+        600.0, alias="REQUEST_TIMEOUT_SECONDS", gt=0, description="a request that has not ended by then is broken off"
+    )
+    kv_cache_tokens: int | None = Field(
+        None,
+        alias="KV_CACHE_TOKENS",
+        ge=8,
+        description="tokens in the KV cache over all running requests, at most; with fewer than the default, which is "
+        "what the batch can hold, running requests are preempted when it is full",
+    )
     max_body_bytes: int = Field(1 << 20, alias="MAX_BODY_BYTES", ge=1024, description="size of a request, at most")
+    max_prompt_tokens: int | None = Field(
+        None, alias="MAX_PROMPT_TOKENS", ge=1, description="tokens of a prompt, at most; without it the context's limit"
+    )
+    api_keys_file: KeysPath | None = Field(
+        None,
+        alias="API_KEYS_FILE",
+        description="file of name:key lines, one of which a client must show; read again when it changes; "
+        "may be left out only on a loopback address",
+    )
+    allow_anonymous: bool = Field(
+        False, alias="ALLOW_ANONYMOUS", description="serve without API keys on any address; something else guards it"
+    )
+    rate_limit: Rate | None = Field(
+        None,
+        alias="RATE_LIMIT",
+        description="requests for text in a time, for instance 60/minute, for each API key, "
+        "or for each address where there are no keys",
+    )
+    cors_origins: Origins = Field(
+        (), alias="CORS_ORIGINS", description="origins whose web pages may call, with commas; by default none"
+    )
+    audit_log: LogFile | None = Field(
+        None, alias="AUDIT_LOG", description="file for one line a request: who and when, never what was said"
+    )
+    audit_log_days: int = Field(
+        30, alias="AUDIT_LOG_DAYS", ge=1, le=3650, description="the audit log begins anew each day; so many stay"
+    )
     ready_stall_seconds: float = Field(
         5.0, alias="READY_STALL_SECONDS", gt=0.5, description="not ready where the engine has not turned for so long"
     )
@@ -67,21 +116,44 @@ class Settings(BaseSettings):
     enable_faults: bool = Field(
         False, alias="INFERENCE_FAULTS", description="serve /admin/faults, which breaks this service on demand"
     )
+    gpu_uuids: GpuUuids = Field(
+        (),
+        alias="GPU_UUIDS",
+        description="UUIDs of the GPUs that the engine computes on, with commas; alerts tie engine and GPU by them",
+    )
+    otel_exporter_otlp_endpoint: Url | None = Field(
+        None,
+        alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="OTLP/HTTP collector that gets the traces, for instance http://127.0.0.1:4318; without it none are "
+        "sent; OpenTelemetry's other variables hold as well",
+    )
+    telemetry_flush_seconds: float = Field(
+        2.0, alias="TELEMETRY_FLUSH_SECONDS", ge=0, le=30, description="at the end the last traces get so long to leave"
+    )
     otel_sdk_disabled: bool = Field(False, alias="OTEL_SDK_DISABLED", description="measure nothing, serve no /metrics")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", alias="INFERENCE_LOG_LEVEL", description="debug, info, warning or error"
     )
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", alias="INFERENCE_LOG_FORMAT", description="json, text, or auto: text on a terminal, json elsewhere"
+    )
 
-    @field_validator("model")
-    @classmethod
-    def _exists(cls, model: str | None) -> str | None:
-        looks_like_a_path = model is not None and (model.startswith((".", "/", "~")) or model.count("/") > 1)
-        if model is None or not (looks_like_a_path or Path(model).is_dir()):
-            return model
-        directory = Path(model).expanduser()
-        if not (directory / "config.json").is_file():
-            raise ValueError("no such directory, or no model in it (config.json is missing)")
-        return str(directory)
+    @model_validator(mode="after")
+    def _is_guarded(self) -> Self:
+        if not (self.api_keys_file or self.allow_anonymous or is_loopback(self.host)):
+            message = "needed where INFERENCE_HOST is not a loopback address; or set ALLOW_ANONYMOUS=1"
+            raise PydanticCustomError("unguarded", message, {"alias": "API_KEYS_FILE"})
+        return self
+
+    @property
+    def config_hash(self) -> str:
+        """Of every setting that says what the service does; 12 hexadecimal digits."""
+        return hashlib.sha256(self.model_dump_json(exclude=set(_WHERE)).encode()).hexdigest()[:12]
+
+    @property
+    def faults(self) -> list[tuple[FaultKind, Strength]]:
+        """What INFERENCE_FAULT_<NAME> switches on from the start; nothing where faults are not enabled."""
+        return from_environment(os.environ) if self.enable_faults else []
 
     @property
     def model_name(self) -> str:
@@ -101,7 +173,11 @@ def read(arguments: Sequence[str]) -> Settings:
     """
     given = {name: value for name, value in vars(_parser().parse_args(arguments)).items() if value is not None}
     try:
-        return Settings(**given)
+        settings = Settings(**given)
+        _ = settings.faults
+        return settings
+    except InvalidFaultError as error:
+        raise InvalidSettingsError(str(error)) from None
     except ValidationError as error:
         raise InvalidSettingsError("\n".join(_line(dict(problem)) for problem in error.errors())) from None
 
@@ -109,6 +185,13 @@ def read(arguments: Sequence[str]) -> Settings:
 def flag(name: str) -> str:
     """The command-line flag of a field."""
     return "--" + name.replace("_", "-")
+
+
+def shown_default(field: FieldInfo) -> str:
+    """A field's default as one would write it; empty where there is none."""
+    if field.default is None or field.default == ():
+        return ""
+    return str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -123,7 +206,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _argument(name: str, field: FieldInfo) -> Mapping[str, Any]:
-    default = "" if field.default is None else f", default {field.default}"
+    default = f", default {shown}" if (shown := shown_default(field)) else ""
     text = f"{field.description} [{field.alias}{default}]".replace("%", "%%")
     if field.annotation is bool:
         return {"dest": field.alias, "help": text, "action": "store_const", "const": "true"}
@@ -131,7 +214,9 @@ def _argument(name: str, field: FieldInfo) -> Mapping[str, Any]:
 
 
 def _line(problem: Mapping[str, Any]) -> str:
-    alias = str(problem["loc"][0])
+    # What concerns several settings is told at the one that is missing.
+    alias = str(problem["loc"][0] if problem["loc"] else problem["ctx"]["alias"])
     name = next(name for name, field in Settings.model_fields.items() if field.alias == alias)
     message = str(problem["msg"]).removeprefix("Value error, ")
-    return f"{alias} ({flag(name)}): {message} (got {problem['input']!r})"
+    got = f" (got {problem['input']!r})" if problem["loc"] else ""
+    return f"{alias} ({flag(name)}): {message}{got}"

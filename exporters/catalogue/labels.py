@@ -75,6 +75,13 @@ CONTAINER = "container"
 """A container that uses a GPU: its name, or its id where only the cgroup knows it."""
 SLURM_JOB = "slurm_job"
 """A Slurm job that uses a GPU."""
+OUTCOME = "outcome"
+"""How a request ended, for whoever counts good and bad: one closed set, `OUTCOMES`."""
+PHASE = "phase"
+"""Where a request was when its client left: one of `PHASES`."""
+VERSION = "version"
+CONFIG_HASH = "config_hash"
+"""Changes when, and only when, a setting that matters to serving changes."""
 REASON = "reason"
 """Why something failed: a closed set that is listed beside the metric."""
 
@@ -95,3 +102,22 @@ ERROR_TYPES = (
     "internal_error",
 )
 """Every value of `error_type` (and of the span attribute and log field `error.type`)."""
+
+OUTCOMES = ("success", "failed", "refused", "cancelled")
+"""Every value of `outcome`. Good and bad for an objective are success and failed: `refused` is the client's own
+mistake or its own limit, `cancelled` is its own choice."""
+
+REFUSALS = ("context_length_exceeded", "invalid_request", "rate_limited", "unauthorized")
+"""The error types that are the client's doing."""
+
+PHASES = ("queue", "prefill", "decode")
+"""Where a request can be in the engine, in this order."""
+
+
+def outcome(error_type: str) -> str:
+    """The outcome that an error type means; the empty one means success."""
+    if not error_type:
+        return "success"
+    if error_type == "client_disconnect":
+        return "cancelled"
+    return "refused" if error_type in REFUSALS else "failed"

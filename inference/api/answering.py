@@ -1,7 +1,6 @@
-"""From an admitted prompt to the last byte of its answer, and its one record in telemetry.
+"""From an admitted prompt to the last byte of its answer, and the note of what became of it.
 
-Whatever happens here (a client that leaves, an engine that dies), the generation is cancelled and recorded once:
-by errors.py where nothing was sent yet, else here.
+Whatever happens here (a client that leaves, an engine that dies), the generation is cancelled and noted once.
 """
 
 import asyncio
@@ -18,7 +17,8 @@ from inference.api.errors import ApiError, error_body
 from inference.api.formats import Format, Usage
 from inference.api.service import Service
 from inference.engine.generation import Event, Failed, Finished, Generation, Text
-from inference.telemetry.ended import EndedRequest
+from inference.faults import STREAM_CUT
+from inference.telemetry.ended import EndedRequest, Exchange
 
 _T = TypeVar("_T")
 _DISCONNECTED = "client_disconnect"
@@ -27,12 +27,15 @@ _DISCONNECTED = "client_disconnect"
 class Answer:
     """One request that the engine has taken."""
 
-    def __init__(self, service: Service, generation: Generation, form: Format) -> None:
+    def __init__(self, service: Service, generation: Generation, form: Format, exchange: Exchange) -> None:
         self._service = service
+        self._exchange = exchange
         self._generation = generation
         self._format = form
         self._error_type = _DISCONNECTED
-        """How the stream ended; until it has, what it means if nothing more comes."""
+        """How it ended; until it has, what it means if nothing more comes."""
+        self._finish_reason = ""
+        self._streamed = False
 
     @property
     def usage(self) -> Usage:
@@ -47,11 +50,11 @@ class Answer:
         """
         try:
             texts, last = await _unless_disconnected(request, self._collect())
+            self._ended(last)
         finally:
-            self._service.engine.cancel(self._generation)
+            self._close()
         if isinstance(last, Failed):
             raise _failure(last)
-        self._record("")
         return JSONResponse(self._format.whole("".join(texts) + last.text, last.reason, self.usage))
 
     async def stream(self, request: Request, *, include_usage: bool) -> Response:
@@ -60,12 +63,15 @@ class Answer:
         Raises:
             ApiError: The engine failed before the first token, or the client left.
         """
+        self._streamed = True
         try:
             first = await _unless_disconnected(request, self._generation.next())
         except BaseException:
-            self._service.engine.cancel(self._generation)
+            self._close()
             raise
         if isinstance(first, Failed):
+            self._ended(first)
+            self._close()
             raise _failure(first)
         return _EventStream(self._pieces(first, include_usage=include_usage), self._close)
 
@@ -80,37 +86,46 @@ class Answer:
         while isinstance(event, Text):
             if event.text:
                 yield _sse(self._format.chunk(event.text, first=first))
+                if first and self._service.faults.strikes(STREAM_CUT):
+                    self._error_type = "internal_error"
+                    raise StreamCutError
                 first = False
             event = await self._generation.next()
+        self._ended(event)
         if isinstance(event, Failed):
-            self._error_type = event.error_type
             # No [DONE] after it: a client that does not know error events must not take this for an end.
             yield _sse(error_body(500, event.message, event.error_type))
             return
-        self._error_type = ""
         yield _sse(self._format.chunk(event.text, first=first, reason=event.reason))
         if include_usage:
             yield _sse(self._format.usage_chunk(self.usage))
         yield "data: [DONE]\n\n"
 
+    def _ended(self, last: Finished | Failed) -> None:
+        if isinstance(last, Failed):
+            self._error_type = last.error_type
+        else:
+            self._error_type, self._finish_reason = "", last.reason
+
     def _close(self) -> None:
         self._service.engine.cancel(self._generation)
-        self._record(self._error_type)
-
-    def _record(self, error_type: str) -> None:
         timeline = self._generation.timeline
-        tokens = timeline.tokens
-        ended = time.monotonic() if error_type or not tokens else tokens[-1]
-        self._service.telemetry.request_ended(
-            EndedRequest(
-                operation=self._format.operation,
-                model=self._format.model,
-                error_type=error_type,
-                duration=ended - timeline.arrived,
-                first_token=tokens[0] - timeline.arrived if tokens else None,
-                tokens=len(tokens),
-            )
+        whole = not self._error_type and timeline.tokens
+        self._exchange.generation = EndedRequest(
+            operation=self._format.operation,
+            model=self._format.model,
+            error_type=self._error_type,
+            timeline=timeline,
+            ended=timeline.tokens[-1] if whole else time.monotonic(),
+            prompt=self._generation.prompt,
+            finish_reason=self._finish_reason,
+            response_id=self._format.answer_id,
+            streamed=self._streamed,
         )
+
+
+class StreamCutError(Exception):
+    """The fault `stream_cut`: the connection ends in the middle of an answer."""
 
 
 class _EventStream(StreamingResponse):
@@ -126,6 +141,9 @@ class _EventStream(StreamingResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
+        except StreamCutError:
+            # The server sees a response without an end and closes the connection.
+            pass
         finally:
             await self._pieces.aclose()
             self._close()
@@ -136,7 +154,7 @@ def _sse(data: dict[str, Any]) -> str:
 
 
 def _failure(event: Failed) -> ApiError:
-    status = 503 if event.error_type == "engine_dead" else 500
+    status = {"engine_dead": 503, "timeout_queue": 503, "timeout_decode": 504}.get(event.error_type, 500)
     return ApiError(status, event.error_type, event.message)
 
 

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from inference.api.errors import invalid
+from inference.api.errors import RESPONSES, invalid
 from inference.api.service import ServiceDependency
-from inference.faults import FAULTS, PLANNED, FaultKind
+from inference.faults import FaultKind, InvalidFaultError, kind_named
 
 
 async def _refuse_forwarded(request: Request) -> None:
@@ -17,7 +17,7 @@ async def _refuse_forwarded(request: Request) -> None:
         raise HTTPException(403, "the fault API takes no forwarded requests")
 
 
-router = APIRouter(prefix="/admin/faults", dependencies=[Depends(_refuse_forwarded)])
+router = APIRouter(prefix="/admin/faults", dependencies=[Depends(_refuse_forwarded)], responses=RESPONSES)
 
 
 class FaultBody(BaseModel):
@@ -59,9 +59,7 @@ async def switch_off(name: str, service: ServiceDependency) -> None:
 
 
 def _kind(name: str) -> FaultKind:
-    for kind in FAULTS:
-        if kind.name == name:
-            return kind
-    if name in PLANNED:
-        raise HTTPException(501, f"the fault {name} is not built yet")
-    raise HTTPException(404, f"no such fault; there are {', '.join(kind.name for kind in FAULTS)}")
+    try:
+        return kind_named(name)
+    except InvalidFaultError as error:
+        raise HTTPException(404, str(error)) from None

@@ -6,15 +6,18 @@ A message never repeats what the client sent: prompts must not reach logs.
 """
 
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from inference.api.service import Service
-from inference.telemetry.ended import EndedRequest, Operation
+from inference.engine.generation import Timeline
+from inference.telemetry.ended import EndedRequest, Exchange, Operation
 
 GENERATING: dict[str, Operation] = {"/v1/chat/completions": "chat", "/v1/completions": "text_completion"}
 """Paths that generate, and their gen_ai.operation.name."""
@@ -23,6 +26,31 @@ _TYPES = {429: "rate_limit_error", 500: "server_error", 503: "service_unavailabl
 
 _RETRY_AFTER_SECONDS = {429: "1", 503: "5"}
 """When another try makes sense: a queue moves quickly, a model takes a while to load."""
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong."""
+
+    message: str
+    """For people: what is wrong and what to do."""
+    type: str
+    param: str | None
+    """The field that is wrong."""
+    code: str | None
+    """For programs."""
+
+
+class ErrorBody(BaseModel):
+    """OpenAI's error object."""
+
+    error: ErrorDetail
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": ErrorBody, "description": "The request cannot be served as it is, or not now (429)."},
+    "5XX": {"model": ErrorBody, "description": "The service cannot serve it."},
+}
+"""What the OpenAPI document says of errors; without it FastAPI would promise a 422 that never comes."""
 
 
 class ApiError(HTTPException):
@@ -34,9 +62,10 @@ class ApiError(HTTPException):
         message: For the client: what is wrong and what to do.
         code: OpenAI's machine-readable code, or None.
         param: The field that is wrong, or None.
+        rejection: One of llm.REJECTION_REASONS where the request never comes into the queue for it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - two are for HTTP, two for OpenAI's shape, two for telemetry
         self,
         status_code: int,
         error_type: str,
@@ -44,17 +73,19 @@ class ApiError(HTTPException):
         *,
         code: str | None = None,
         param: str | None = None,
+        rejection: str = "",
     ) -> None:
         headers = {"Retry-After": _RETRY_AFTER_SECONDS[status_code]} if status_code in _RETRY_AFTER_SECONDS else None
         super().__init__(status_code, message, headers)
         self.error_type = error_type
         self.code = code
         self.param = param
+        self.rejection = rejection
 
 
 def invalid(message: str, param: str | None = None, code: str | None = None) -> ApiError:
     """A request that can never succeed as it is."""
-    return ApiError(400, "invalid_request", message, param=param, code=code)
+    return ApiError(400, "invalid_request", message, param=param, code=code, rejection="invalid_request")
 
 
 def error_body(status_code: int, message: str, code: str | None = None, param: str | None = None) -> dict[str, Any]:
@@ -67,22 +98,28 @@ def install(app: FastAPI) -> None:
     """Answer every error of the application in OpenAI's shape."""
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_exception_handler(Exception, _unexpected)
+
+
+def respond(exchange: Exchange, error: ApiError, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """The answer to a request that failed; notes it down."""
+    _note(exchange, error.error_type, error.rejection)
+    body = error_body(error.status_code, str(error.detail), error.code, error.param)
+    return JSONResponse(body, error.status_code, {**(error.headers or {}), **(headers or {})})
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    code = param = None
+    exchange: Exchange = request.state.exchange
     if isinstance(error, ApiError):
-        code, param = error.code, error.param
-        _record(request, error.error_type)
-    body = error_body(error.status_code, str(error.detail), code, param)
-    return JSONResponse(body, error.status_code, headers=error.headers)
+        return respond(exchange, error)
+    # The framework's own: a path or method that does not exist, a body that cannot be read.
+    _note(exchange, "invalid_request", "invalid_request")
+    return JSONResponse(error_body(error.status_code, str(error.detail)), error.status_code, headers=error.headers)
 
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    _record(request, "invalid_request")
+    _note(request.state.exchange, "invalid_request", "invalid_request")
     first = error.errors()[0]
     # Without the body marker, and without positions in broken JSON.
     param = ".".join(str(part) for part in first["loc"][1:] if isinstance(part, str)) or None
@@ -93,16 +130,12 @@ async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse(error_body(400, f"{param}: {message}" if param else message, param=param), 400)
 
 
-async def _unexpected(request: Request, _error: Exception) -> JSONResponse:
-    _record(request, "internal_error")
-    return JSONResponse(error_body(500, "an unexpected error; the service's log has it"), 500)
-
-
-def _record(request: Request, error_type: str) -> None:
-    operation = GENERATING.get(request.url.path)
-    if operation is None:
-        return
-    service: Service = request.app.state.service
-    model = getattr(request.state, "model", None)
-    duration = time.monotonic() - request.state.arrived
-    service.telemetry.request_ended(EndedRequest(operation, model, error_type, duration))
+def _note(exchange: Exchange, error_type: str, rejection: str) -> None:
+    operation = GENERATING.get(exchange.path)
+    # Where it was in the engine, its answer has noted more than is known here.
+    if exchange.generation and error_type == "internal_error":
+        exchange.generation = replace(exchange.generation, error_type=error_type)
+    elif operation and exchange.generation is None:
+        exchange.generation = EndedRequest(
+            operation, exchange.model, error_type, Timeline(exchange.arrived), time.monotonic(), rejection=rejection
+        )

@@ -34,6 +34,11 @@ class Format:
     id: str = field(default_factory=lambda: secrets.token_hex(12))
     created: int = field(default_factory=lambda: int(time.time()))
 
+    @property
+    def answer_id(self) -> str:
+        """As the client sees it."""
+        return ("chatcmpl-" if self.operation == "chat" else "cmpl-") + self.id
+
     def whole(self, text: str, reason: FinishReason, usage: Usage) -> dict[str, Any]:
         """The answer in one object."""
         said = {"message": {"role": "assistant", "content": text}} if self.operation == "chat" else {"text": text}
@@ -54,7 +59,7 @@ class Format:
 
     def _object(self, kind: str, said: dict[str, Any], reason: FinishReason | None) -> dict[str, Any]:
         return {
-            "id": ("chatcmpl-" if self.operation == "chat" else "cmpl-") + self.id,
+            "id": self.answer_id,
             "object": kind,
             "created": self.created,
             "model": self.model,

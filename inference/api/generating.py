@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from inference.api.answering import Answer
-from inference.api.errors import GENERATING, ApiError, invalid
+from inference.api.errors import GENERATING, RESPONSES, ApiError, invalid
 from inference.api.formats import Format
 from inference.api.schemas import ChatBody, CompletionBody, Generate
 from inference.api.service import Service, ServiceDependency
@@ -15,9 +15,10 @@ from inference.engine.engine import EngineUnavailableError
 from inference.engine.generation import Prompt, Timeline
 from inference.engine.models import LoadedModel
 from inference.engine.scheduler import QueueFullError
-from inference.faults import ERROR
+from inference.faults import ERROR, REJECT, WRONG_MODEL
+from inference.telemetry.ended import Exchange
 
-router = APIRouter()
+router = APIRouter(responses=RESPONSES)
 
 
 @router.post("/v1/completions", response_model=None)
@@ -28,7 +29,7 @@ async def completions(body: CompletionBody, request: Request, service: ServiceDe
         tokens = await asyncio.to_thread(model.tokenizer.encode, body.prompt)
     else:
         tokens = body.prompt
-    return await _answer(body, request, service, _prompt(body, model, tokens, body.max_tokens))
+    return await _answer(body, request, service, _prompt(body, model, tokens, body.max_tokens, service))
 
 
 @router.post("/v1/chat/completions", response_model=None)
@@ -39,14 +40,14 @@ async def chat_completions(body: ChatBody, request: Request, service: ServiceDep
     tokens = await asyncio.to_thread(model.tokenizer.encode_chat, messages)
     room = max(1, model.runner.context_length - len(tokens))
     wanted = body.max_completion_tokens or body.max_tokens or min(service.default_max_tokens, room)
-    return await _answer(body, request, service, _prompt(body, model, tokens, wanted))
+    return await _answer(body, request, service, _prompt(body, model, tokens, wanted, service))
 
 
 @router.get("/v1/models")
 async def models(service: ServiceDependency) -> dict[str, Any]:
     """The one model that is served."""
     entry: dict[str, Any] = {
-        "id": service.model_name,
+        "id": _served_name(service),
         "object": "model",
         "created": service.created,
         "owned_by": "inferwatch",
@@ -67,10 +68,13 @@ def _model(body: Generate, request: Request, service: Service) -> LoadedModel:
     Raises:
         ApiError: It is not served, or not at this moment.
     """
-    request.state.model = body.model if body.model is not None else service.model_name
-    if request.state.model != service.model_name:
-        message = f"there is no such model; this service has {service.model_name}"
-        raise ApiError(404, "invalid_request", message, code="model_not_found", param="model")
+    exchange: Exchange = request.state.exchange
+    exchange.model = body.model if body.model is not None else service.model_name
+    if exchange.model != _served_name(service):
+        message = f"there is no such model; this service has {_served_name(service)}"
+        raise ApiError(
+            404, "invalid_request", message, code="model_not_found", param="model", rejection="unknown_model"
+        )
     if service.faults.strikes(ERROR):
         raise ApiError(500, "internal_error", "the fault 'error' is switched on")
     try:
@@ -79,7 +83,11 @@ def _model(body: Generate, request: Request, service: Service) -> LoadedModel:
         raise _unavailable(error) from None
 
 
-def _prompt(body: Generate, model: LoadedModel, tokens: Sequence[int], max_tokens: int) -> Prompt:
+def _served_name(service: Service) -> str:
+    return "wrong-model" if service.faults.is_on(WRONG_MODEL) else service.model_name
+
+
+def _prompt(body: Generate, model: LoadedModel, tokens: Sequence[int], max_tokens: int, service: Service) -> Prompt:
     """The request as the engine takes it.
 
     Raises:
@@ -88,28 +96,35 @@ def _prompt(body: Generate, model: LoadedModel, tokens: Sequence[int], max_token
     limit = model.runner.context_length
     if not tokens:
         raise invalid("the prompt is empty", "prompt")
+    if service.max_prompt_tokens and len(tokens) > service.max_prompt_tokens:
+        message = f"the prompt of {len(tokens)} tokens is longer than {service.max_prompt_tokens}"
+        code = "context_length_exceeded"
+        raise ApiError(400, code, message, code=code, param="prompt", rejection="prompt_too_long")
     if len(tokens) + max_tokens > limit:
         message = f"{len(tokens)} prompt tokens and max_tokens {max_tokens} exceed the context of {limit} tokens"
         code = "context_length_exceeded"
-        raise ApiError(400, code, message, code=code)
+        raise ApiError(400, code, message, code=code, rejection="prompt_too_long")
     if max(tokens) >= model.runner.vocabulary_size:
         raise invalid(f"token ids end at {model.runner.vocabulary_size - 1}", "prompt")
     return Prompt(tuple(tokens), max_tokens, body.temperature, body.top_p, body.seed, body.stop)
 
 
 async def _answer(body: Generate, request: Request, service: Service, prompt: Prompt) -> Response:
+    exchange: Exchange = request.state.exchange
     try:
-        generation = service.engine.submit(prompt, Timeline(request.state.arrived))
+        if service.faults.strikes(REJECT):
+            raise QueueFullError
+        generation = service.engine.submit(prompt, Timeline(exchange.arrived))
     except QueueFullError:
         message = "too many requests wait already; try again later"
-        raise ApiError(429, "queue_full", message, code="queue_full") from None
+        raise ApiError(429, "queue_full", message, code="queue_full", rejection="queue_full") from None
     except EngineUnavailableError as error:
         raise _unavailable(error) from None
-    answer = Answer(service, generation, Format(GENERATING[request.url.path], service.model_name))
+    answer = Answer(service, generation, Format(GENERATING[exchange.path], service.model_name), exchange)
     if body.stream:
         return await answer.stream(request, include_usage=body.stream_options.include_usage)
     return await answer.whole(request)
 
 
 def _unavailable(error: EngineUnavailableError) -> ApiError:
-    return ApiError(503, "engine_dead", str(error), code="engine_unavailable")
+    return ApiError(503, "engine_dead", str(error), code="engine_unavailable", rejection="engine_unavailable")

@@ -1,5 +1,7 @@
 """GET /health, /ready and /metrics: for whoever runs the service. All answer while the engine hangs."""
 
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
@@ -8,8 +10,10 @@ from inference.engine.engine import Phase
 
 router = APIRouter()
 
+_NOT: dict[int | str, dict[str, Any]] = {503: {"description": "It is not; the body says why."}}
 
-@router.get("/health")
+
+@router.get("/health", responses=_NOT)
 async def health(service: ServiceDependency) -> JSONResponse:
     """200 while the process can still recover by itself; 503 once its engine is dead. A hang does not show here."""
     engine = service.engine.snapshot()
@@ -18,7 +22,7 @@ async def health(service: ServiceDependency) -> JSONResponse:
     return JSONResponse({"status": "ok"})
 
 
-@router.get("/ready")
+@router.get("/ready", responses=_NOT)
 async def ready(service: ServiceDependency) -> JSONResponse:
     """200 while the model is loaded and the engine turns; else 503 with the reason."""
     engine = service.engine.snapshot()

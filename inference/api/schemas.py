@@ -6,9 +6,20 @@ supported are refused, so that nobody believes they worked.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Field, field_validator, model_validator
 
-StopString = Annotated[str, Field(min_length=1, max_length=200)]
+
+def _whole_characters(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # JSON can write half of a character; no tokenizer takes it.
+        raise ValueError("holds half of a surrogate pair, which is no text") from None
+    return text
+
+
+PlainText = Annotated[str, AfterValidator(_whole_characters)]
+StopString = Annotated[PlainText, Field(min_length=1, max_length=200)]
 TokenId = Annotated[int, Field(ge=0)]
 
 _REFUSED: dict[str, tuple[object, ...]] = {
@@ -65,7 +76,7 @@ class Generate(BaseModel):
 class CompletionBody(Generate):
     """The body of POST /v1/completions."""
 
-    prompt: str | list[TokenId]
+    prompt: PlainText | list[TokenId]
     """Text, or token ids."""
     max_tokens: int = Field(16, ge=1)
 
@@ -83,14 +94,14 @@ class TextPart(BaseModel):
     """A part of a message; only text is understood."""
 
     type: Literal["text"]
-    text: str
+    text: PlainText
 
 
 class ChatMessage(BaseModel):
     """One message of a conversation."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[TextPart]
+    content: PlainText | list[TextPart]
 
     @property
     def text(self) -> str:

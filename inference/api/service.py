@@ -23,7 +23,8 @@ class Service:
     created: int
     """When the service started, in seconds since the epoch."""
     default_max_tokens: int
-    max_body_bytes: int
+    max_prompt_tokens: int | None
+    """None for as many as fit the context."""
     ready_stall_seconds: float
 
 

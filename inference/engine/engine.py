@@ -1,7 +1,7 @@
-"""The engine: one thread that loads the model and then turns in a loop, batching whoever is there.
+"""The engine: one thread that loads the model, turns in a loop and comes back to life where it died.
 
-Each turn admits and prefills newcomers, decodes one token for everyone, and hands all events to the event loop
-in one call. It never waits for a reader. Telemetry reads `snapshot`; the engine does not know about it.
+All its public methods belong to the event loop's thread and none waits for a step. Telemetry reads `snapshot`; the
+engine does not know about it.
 """
 
 import asyncio
@@ -12,19 +12,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-import torch
-
-from inference.engine.generation import Event, Failed, Finished, Generation, Prompt, Timeline
+from inference.engine.disturbances import Disturbances
+from inference.engine.generation import Event, Failed, Generation, Prompt, Timeline
+from inference.engine.ledger import CollectionClock
 from inference.engine.models import LoadedModel
-from inference.engine.sampling import choose
 from inference.engine.scheduler import QueueClosedError, Scheduler
+from inference.engine.turning import Counters, OnTurn, Surroundings, Turning
 
 _log = logging.getLogger(__name__)
 
 IDLE_TURN_SECONDS = 0.4
 """An idle loop turns this often, so that a flat step counter means a hang and nothing else."""
-_PREFILL_TOKENS_PER_TURN = 512
-"""After so many prompt tokens in one turn, newcomers wait for the next, so that running answers do not stall."""
+_STEADY_SECONDS = 60.0
+"""A life of such length was a good one: the next death is the first again."""
 
 
 class Phase(StrEnum):
@@ -33,6 +33,7 @@ class Phase(StrEnum):
     LOADING = "loading"
     SERVING = "serving"
     DEAD = "dead"
+    """Until it is loaded again, or for good: the reason says which."""
     STOPPED = "stopped"
 
 
@@ -40,9 +41,31 @@ class EngineUnavailableError(Exception):
     """The engine takes no requests; the message says why."""
 
 
+class UnservableError(ValueError):
+    """The request could never be served; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much at once, and for how long."""
+
+    slots: int
+    """Sequences in one batch, at most."""
+    queue_limit: int
+    """Requests that may wait, at most."""
+    queue_seconds: float | None = None
+    """A request that got no place in the batch for so long fails with timeout_queue; None for no limit."""
+    request_seconds: float | None = None
+    """A request that is not answered so long after its arrival fails with timeout_decode; None for no limit."""
+    kv_tokens: int | None = None
+    """Tokens in the KV cache, at most; None for as many as the slots hold, and then nobody is ever preempted."""
+    restart_seconds: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0)
+    """A dead engine waits so long before each attempt to live again; after the last one it gives up."""
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The engine at one moment. Right also while it hangs."""
+    """The engine at one moment. Right also while it hangs. Counters run on over its restarts."""
 
     phase: Phase
     reason: str
@@ -52,53 +75,67 @@ class Snapshot:
     steps: int
     """Turns since the start."""
     prompt_tokens: int
-    """Prompt tokens prefilled since the start."""
+    """Prompt tokens prefilled since the start; what is read again after a preemption does not count again."""
     generated_tokens: int
     """Tokens generated since the start."""
     since_turn_seconds: float
     """How long ago a turn last ended."""
+    kv_used_tokens: int = 0
+    kv_capacity_tokens: int = 0
+    """0 while no model is loaded."""
+    preemptions: int = 0
+    restarts: int = 0
+    """Times that the engine died and was started again."""
 
 
 class Engine:
-    """Serves generations from one model. `start` and all other methods are called on the event loop's thread.
+    """Serves generations from one model. All methods are called on the event loop's thread.
 
     Args:
         load: Builds the model; runs on the engine's thread.
-        slots: Sequences in one batch, at most.
-        queue_limit: Requests that may wait, at most.
-        before_turn: Runs on the engine's thread before each turn; faults block here.
-        on_load_failure: Runs on the engine's thread when the model could not be loaded.
+        limits: How much at once, and for how long.
+        disturbances: Who may break things.
+        on_give_up: Runs on the engine's thread when the first load failed or the last restart did.
+        on_turn: Runs on the engine's thread after each turn that had work.
     """
 
     def __init__(
         self,
         load: Callable[[], LoadedModel],
-        slots: int,
-        queue_limit: int,
-        before_turn: Callable[[], None],
-        on_load_failure: Callable[[], None],
+        limits: Limits,
+        disturbances: Disturbances,
+        on_give_up: Callable[[], None],
+        on_turn: OnTurn = lambda _seconds, _batch_size: None,
     ) -> None:
         self._load = load
-        self._scheduler = Scheduler(slots, queue_limit)
-        self._before_turn = before_turn
-        self._on_load_failure = on_load_failure
+        self._limits = limits
+        self._disturbances = disturbances
+        self._on_give_up = on_give_up
+        self._scheduler = Scheduler(limits.slots, limits.queue_limit)
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._stopping = threading.Event()
         self._phase, self._reason = Phase.LOADING, "the model is being loaded"
         self._model: LoadedModel | None = None
-        self._outbox: list[tuple[Generation, Event]] = []
-        self._steps = self._prompt_tokens = self._generated_tokens = 0
+        self._counters = Counters()
+        self._collections = CollectionClock()
+        self._surroundings = Surroundings(
+            self._scheduler, self._counters, self._collections, disturbances, self._send, on_turn
+        )
+        self._timers: dict[Generation, list[asyncio.TimerHandle]] = {}
+        self._kv_capacity = self._restarts = self._lives = 0
         self._turned = time.monotonic()
 
     def start(self) -> None:
         """Begin to load the model; requests are refused until that is done."""
         self._event_loop = asyncio.get_running_loop()
+        self._collections.start()
         self._thread.start()
 
     def stop(self, seconds: float) -> bool:
         """End the loop and whatever still runs; whether the thread ended in time (an idle one takes a turn)."""
         self._stopping.set()
         self._thread.join(seconds)
+        self._collections.stop()
         return not self._thread.is_alive()
 
     @property
@@ -108,26 +145,33 @@ class Engine:
         Raises:
             EngineUnavailableError: Nothing yet, or no longer.
         """
-        if self._phase is not Phase.SERVING or self._model is None:
+        model = self._model
+        if self._phase is not Phase.SERVING or model is None:
             raise EngineUnavailableError(self._reason)
-        return self._model
+        return model
 
     def submit(self, prompt: Prompt, timeline: Timeline) -> Generation:
-        """Queue a request.
+        """Queue a request; `cancel` must be called for it, whatever becomes of it.
 
         Raises:
+            UnservableError: It is longer than the context or names tokens that the model does not have.
             QueueFullError: Too many wait already.
             EngineUnavailableError: The engine is loading, dead or stopped.
         """
-        generation = Generation(prompt, timeline, self.model.tokenizer.decoder())
+        model = self.model
+        _refuse_unservable(prompt, model)
+        generation = Generation(prompt, timeline, model.tokenizer.decoder())
         try:
             self._scheduler.enqueue(generation)
         except QueueClosedError:
             raise EngineUnavailableError(self._reason) from None
+        self._watch(generation)
         return generation
 
     def cancel(self, generation: Generation) -> None:
         """Forget a request, finished or not; its slot is free after the current step."""
+        for timer in self._timers.pop(generation, ()):
+            timer.cancel()
         self._scheduler.cancel(generation)
 
     def snapshot(self) -> Snapshot:
@@ -137,97 +181,109 @@ class Engine:
             reason=self._reason,
             running=len(self._scheduler.rows),
             waiting=self._scheduler.waiting,
-            steps=self._steps,
-            prompt_tokens=self._prompt_tokens,
-            generated_tokens=self._generated_tokens,
+            steps=self._counters.steps,
+            prompt_tokens=self._counters.prompt_tokens,
+            generated_tokens=self._counters.generated_tokens,
             since_turn_seconds=time.monotonic() - self._turned,
+            kv_used_tokens=self._scheduler.kv_used_tokens,
+            kv_capacity_tokens=self._kv_capacity,
+            preemptions=self._counters.preemptions,
+            restarts=self._restarts,
         )
 
+    def _watch(self, generation: Generation) -> None:
+        """Timers of the event loop, not of the engine: they must also ring while it hangs."""
+        arrived = generation.timeline.arrived
+        clocks = ((self._limits.queue_seconds, self._queued_too_long), (self._limits.request_seconds, self._too_late))
+        self._timers[generation] = [
+            self._event_loop.call_later(max(0.0, arrived + seconds - time.monotonic()), ring, generation)
+            for seconds, ring in clocks
+            if seconds is not None
+        ]
+
+    def _queued_too_long(self, generation: Generation) -> None:
+        if generation.timeline.admitted is None:
+            self._scheduler.cancel(generation)
+            generation.deliver(Failed("timeout_queue", "no place became free in time; try again later"))
+
+    def _too_late(self, generation: Generation) -> None:
+        self._queued_too_long(generation)
+        self._scheduler.cancel(generation)
+        generation.deliver(Failed("timeout_decode", "the answer took too long and was broken off"))
+
     def _run(self) -> None:
-        try:
-            self._model = self._load()
-        except Exception as error:  # noqa: BLE001 - from half a dozen libraries, and all mean: nothing to serve
-            _log.error("the model could not be loaded: %s", error)
-            self._end(Phase.DEAD, f"the model could not be loaded: {error}")
-            self._on_load_failure()
-            return
-        try:
-            _log.info("ready%s", f"; {self._model.note}" if self._model.note else "")
-            self._phase, self._reason = Phase.SERVING, ""
-            while not self._stopping.is_set():
-                self._turn(self._model)
-            self._end(Phase.STOPPED, "the service is shutting down")
-        except Exception:  # noqa: BLE001 - whatever ends this thread, health must say so and nobody may wait for ever
-            _log.exception("the engine died")
-            self._end(Phase.DEAD, "the engine died; see its log")
+        deaths = 0
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            try:
+                self._live()
+            except Exception as error:  # noqa: BLE001 - whatever it is, health must say so and nobody may wait for ever
+                deaths = 1 if time.monotonic() - began > _STEADY_SECONDS else deaths + 1
+                if not self._restarts_after(error, deaths):
+                    self._on_give_up()
+                    return
+        self._end(Phase.STOPPED, "the service is shutting down")
 
-    def _turn(self, model: LoadedModel) -> None:
-        self._scheduler.wait_for_work(IDLE_TURN_SECONDS)
-        self._before_turn()
-        self._drop_cancelled(model)
-        self._admit(model)
-        self._decode(model)
-        self._flush()
-        self._steps += 1
+    def _restarts_after(self, error: Exception, deaths: int) -> bool:
+        """Tell of a death and wait before the next life; False where there will be none."""
+        waits = self._limits.restart_seconds
+        served = self._phase is Phase.SERVING
+        what = "the engine died" if served else f"the model could not be loaded: {error}"
+        _log.error("%s", what, exc_info=error if served else None)
+        # What could not be loaded the first time is not there, or not what it should be.
+        if not self._lives or deaths > len(waits):
+            self._end(Phase.DEAD, f"{what}; it does not come back by itself")
+            return False
+        self._end(Phase.DEAD, f"{what}; it starts again in {waits[deaths - 1]:g} s")
+        self._stopping.wait(waits[deaths - 1])
+        self._restarts += 1
+        return True
+
+    def _live(self) -> None:
+        """Load and serve until the engine is stopped or its model taken away; raises whatever ends it otherwise."""
+        self._end(Phase.LOADING, "the model is being loaded")
+        self._disturbances.loading()
+        if self._stopping.is_set():
+            return
+        model = self._model = self._load()
+        self._scheduler.open(self._capacity(model))
+        turning = Turning(model, self._surroundings)
+        _log.info("ready%s", f"; {model.note}" if model.note else "")
+        self._lives += 1
         self._turned = time.monotonic()
-
-    def _drop_cancelled(self, model: LoadedModel) -> None:
-        for generation in self._scheduler.rows:
-            if generation.cancelled:
-                self._retire(model, generation)
-
-    def _admit(self, model: LoadedModel) -> None:
-        budget = _PREFILL_TOKENS_PER_TURN
-        while budget > 0 and (admitted := self._scheduler.admit()):
-            row, generation = admitted
-            generation.timeline.admitted = time.monotonic()
-            budget -= len(generation.prompt.tokens)
-            self._prefill(model, row, generation)
-
-    def _prefill(self, model: LoadedModel, row: int, generation: Generation) -> None:
-        tokens = generation.prompt.tokens
+        self._phase, self._reason = Phase.SERVING, ""
         try:
-            logits = model.runner.prefill(row, tokens)
-        except Exception as error:  # noqa: BLE001 - nobody else is in this pass: the failure is this prompt's alone
-            _log.exception("a prefill of %d tokens failed", len(tokens))
-            error_type = "oom" if isinstance(error, torch.OutOfMemoryError) else "internal_error"
-            self._outbox.append((generation, Failed(error_type, "the prompt could not be processed")))
-            self._retire(model, generation)
-            return
-        self._prompt_tokens += len(tokens)
-        self._accept(model, (generation,), logits[None])
+            while not self._stopping.is_set() and self._disturbances.keeps_model():
+                turning.turn(IDLE_TURN_SECONDS)
+                self._turned = time.monotonic()
+        finally:
+            turning.flush()
 
-    def _decode(self, model: LoadedModel) -> None:
-        rows = self._scheduler.rows
-        if rows:
-            logits = model.runner.decode([row.tokens[-1] for row in rows], [row.cached for row in rows])
-            self._accept(model, rows, logits)
-
-    def _accept(self, model: LoadedModel, rows: tuple[Generation, ...], logits: torch.Tensor) -> None:
-        tokens = choose(logits, [row.sampler for row in rows])
-        now = time.monotonic()
-        events = [(row, row.accept(token, now, model.ends)) for row, token in zip(rows, tokens, strict=True)]
-        self._generated_tokens += len(tokens)
-        self._outbox += events
-        # Only now: a row that moves must already count the token that this pass wrote to the cache.
-        for generation, event in events:
-            if isinstance(event, Finished):
-                self._retire(model, generation)
-
-    def _retire(self, model: LoadedModel, generation: Generation) -> None:
-        if move := self._scheduler.retire(generation):
-            moved = self._scheduler.rows[move.target]
-            model.runner.move(move.source, move.target, moved.cached)
-
-    def _flush(self) -> None:
-        events, self._outbox = self._outbox, []
-        if events:
-            self._event_loop.call_soon_threadsafe(_deliver, events)
+    def _capacity(self, model: LoadedModel) -> int:
+        slots = self._limits.slots * model.runner.context_length
+        self._kv_capacity = min(slots, self._limits.kv_tokens or slots)
+        if self._kv_capacity < model.runner.context_length:
+            raise ValueError(
+                f"a KV cache of {self._kv_capacity} tokens is smaller than one context of {model.runner.context_length}"
+            )
+        return self._kv_capacity
 
     def _end(self, phase: Phase, reason: str) -> None:
         self._phase, self._reason = phase, reason
-        self._outbox += [(generation, Failed("engine_dead", reason)) for generation in self._scheduler.close()]
-        self._flush()
+        self._model, self._kv_capacity = None, 0
+        self._send([(generation, Failed("engine_dead", reason)) for generation in self._scheduler.close()])
+
+    def _send(self, events: list[tuple[Generation, Event]]) -> None:
+        if events:
+            self._event_loop.call_soon_threadsafe(_deliver, events)
+
+
+def _refuse_unservable(prompt: Prompt, model: LoadedModel) -> None:
+    runner = model.runner
+    if not prompt.tokens or prompt.max_tokens < 1 or len(prompt.tokens) + prompt.max_tokens > runner.context_length:
+        raise UnservableError(f"prompt and answer must have 1 to {runner.context_length} tokens together")
+    if not all(0 <= token < runner.vocabulary_size for token in prompt.tokens):
+        raise UnservableError(f"token ids end at {runner.vocabulary_size - 1}")
 
 
 def _deliver(events: list[tuple[Generation, Event]]) -> None:

@@ -1,7 +1,9 @@
 """What the engine is asked for and what it answers: the vocabulary between the engine and its callers."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Literal
 
 from inference.engine.sampling import Sampler
@@ -57,41 +59,105 @@ class Failed:
 Event = Text | Finished | Failed
 
 
+class GapReason(StrEnum):
+    """What took most of the time between two tokens of an answer."""
+
+    DECODE = "decode"
+    """The pass of the model itself."""
+    PREFILL = "prefill"
+    """Prompts of others were read."""
+    BATCH_CHANGE = "batch_change"
+    """Others came or left, and sequences moved in the cache."""
+    PREEMPTION = "preemption"
+    """It lost its place in the cache and had to be read again."""
+    GC = "gc"
+    """Python's garbage collection."""
+    FAULT = "fault"
+    """Somebody broke the engine on purpose."""
+    OUTSIDE = "outside"
+    """Nothing that the engine does: it did not get the processor, or not the interpreter."""
+
+
 @dataclass(slots=True)
 class Timeline:
     """When things happened to a request, in seconds of time.monotonic(); None where they have not."""
 
     arrived: float
     admitted: float | None = None
+    """When it left the queue and its prefill began."""
     tokens: list[float] = field(default_factory=list)
     """One entry per generated token."""
+    passes: int = 0
+    """Passes of the model that it took part in; the batch sizes below are over these."""
+    batch_min: int = 0
+    batch_max: int = 0
+    batch_sum: int = 0
+    longest_gap: float = 0.0
+    """The longest time between two of its tokens, in seconds; 0 for fewer than two."""
+    longest_gap_reason: str = ""
+    """Why: a GapReason; empty for fewer than two tokens."""
+    preemptions: int = 0
+    gpu_memory_used_bytes: int | None = None
+    """Of the device at admission; None without a GPU."""
+
+    def token_came(self, now: float, batch_size: int, reason_since: Callable[[float], GapReason]) -> None:
+        """Note a token of a pass over `batch_size` sequences.
+
+        Args:
+            now: When it came.
+            batch_size: Sequences in the pass.
+            reason_since: What took most of the time since a moment; asked only where the gap is the longest so far.
+        """
+        if self.tokens and (gap := now - self.tokens[-1]) > self.longest_gap:
+            self.longest_gap, self.longest_gap_reason = gap, reason_since(self.tokens[-1]).value
+        self.tokens.append(now)
+        self.batch_min = min(self.batch_min, batch_size) if self.passes else batch_size
+        self.batch_max = max(self.batch_max, batch_size)
+        self.batch_sum += batch_size
+        self.passes += 1
 
 
 class Generation:
     """One request on its way through the engine.
 
-    The engine's thread alone touches the fields after `cancelled`; `next` and `deliver` belong to the event loop.
+    The engine's thread alone touches the fields from `tokens` on; `next` and `deliver` belong to the event loop.
     """
 
     def __init__(self, prompt: Prompt, timeline: Timeline, decoder: Decoder) -> None:
         self.prompt = prompt
         self.timeline = timeline
         self.cancelled = False
+        self.ended = False
+        """Whether its last event has been delivered; what comes later is dropped."""
         self.tokens: list[int] = []
+        self.cached = 0
+        """Tokens of `sequence` that are in the KV cache."""
+        self.reading = True
+        """Whether its prompt (or, after a preemption, all of it) is still to be read."""
+        self.misled = False
+        """Whether it is answered wrongly on purpose."""
         self.sampler = Sampler(prompt.temperature, prompt.top_p, prompt.seed)
         self._decoder = decoder
         self._stops = StopStrings(prompt.stop)
         self._events: asyncio.Queue[Event] = asyncio.Queue()
 
     @property
-    def cached(self) -> int:
-        """Tokens that are in the KV cache: all but the last one."""
-        return len(self.prompt.tokens) + len(self.tokens) - 1
+    def length(self) -> int:
+        """Tokens of prompt and answer so far."""
+        return len(self.prompt.tokens) + len(self.tokens)
 
-    def accept(self, token: int, now: float, ends: frozenset[int]) -> Text | Finished:
+    def unread(self, most: int) -> list[int]:
+        """The next tokens that must go into the cache, so many at most."""
+        return [*self.prompt.tokens, *self.tokens][self.cached : self.cached + most]
+
+    def forget_cache(self) -> None:
+        """Its place in the cache is gone: all of it must be read again."""
+        self.cached, self.reading = 0, True
+        self.timeline.preemptions += 1
+
+    def accept(self, token: int, ends: frozenset[int]) -> Text | Finished:
         """Take the next token of the answer; what it means for the reader."""
         self.tokens.append(token)
-        self.timeline.tokens.append(now)
         if token in ends:
             return Finished(self._stops.flush(), "stop")
         text = self._stops.push(self._decoder.push(token))
@@ -103,7 +169,9 @@ class Generation:
 
     def deliver(self, event: Event) -> None:
         """Hand an event to the reader."""
-        self._events.put_nowait(event)
+        if not self.ended:
+            self.ended = not isinstance(event, Text)
+            self._events.put_nowait(event)
 
     async def next(self) -> Event:
         """The next event; a Finished or Failed is the last one."""

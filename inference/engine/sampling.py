@@ -1,5 +1,6 @@
 """Choosing the next token of each sequence from its logits."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -24,13 +25,20 @@ class Sampler:
         ordered, tokens = torch.softmax(logits.cpu() / self._temperature, dim=-1).sort(descending=True)
         before = ordered.cumsum(-1) - ordered
         kept = torch.where(before < self._top_p, ordered, 0.0)
+        # Also where top_p is so small that it rounds to 0.
+        kept[0] = ordered[0]
         return int(tokens[torch.multinomial(kept, 1, generator=self._random)])
 
 
-def choose(logits: torch.Tensor, samplers: Sequence[Sampler]) -> list[int]:
-    """One token for each row of logits (row, vocabulary)."""
-    chosen: list[int] = logits.argmax(dim=-1).tolist()
+def choose(logits: torch.Tensor, samplers: Sequence[Sampler]) -> list[int | None]:
+    """One token for each row of logits (row, vocabulary); None where a row holds NaN or infinity."""
+    # The greatest logit shows both, as NaN counts as greater than everything.
+    best = logits.max(dim=-1)
+    chosen: list[int | None] = [
+        token if math.isfinite(value) else None
+        for token, value in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+    ]
     for row, sampler in enumerate(samplers):
-        if not sampler.greedy:
+        if not sampler.greedy and chosen[row] is not None:
             chosen[row] = sampler.draw(logits[row])
     return chosen

@@ -6,15 +6,19 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from exporters.catalogue import llm
@@ -23,6 +27,7 @@ from exporters.catalogue.metric import Metric
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
+GPU = "GPU-11111111-2222-3333-4444-555555555555"
 OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}
 
 
@@ -31,17 +36,22 @@ class Running:
     """A service process."""
 
     process: subprocess.Popen[str]
+    log: Path
     url: str
     client: httpx.Client
 
     def sample(self, metric: Metric, **labels: str) -> float:
         """One value from /metrics; fails where there is not exactly one."""
         page = self.client.get("/metrics", headers=OPENMETRICS).text
+        # Not by a parser of all: this is asked for a thousand times.
+        mine = "\n".join(
+            line for line in page.splitlines() if line.startswith((f"{metric}{{", f"# TYPE {metric.family}"))
+        )
         found = [
             sample.value
-            for family in text_string_to_metric_families(page)
+            for family in text_string_to_metric_families(f"{mine}\n# EOF\n")
             for sample in family.samples
-            if sample.name == metric.name and labels.items() <= sample.labels.items()
+            if labels.items() <= sample.labels.items()
         ]
         assert len(found) == 1, f"{metric} {labels}: {found}"
         return found[0]
@@ -58,13 +68,18 @@ class Running:
         return self.sample(llm.RUNNING) + self.sample(llm.WAITING) == 0
 
     @contextmanager
-    def fault(self, name: str) -> Iterator[None]:
+    def fault(self, name: str, **strength: float) -> Iterator[None]:
         """A fault that is on inside the block."""
-        assert self.client.put(f"/admin/faults/{name}").status_code == 204
+        assert self.client.put(f"/admin/faults/{name}", json=strength).status_code == 204
         try:
             yield
         finally:
             assert self.client.delete(f"/admin/faults/{name}").status_code == 204
+
+    def mend(self) -> None:
+        """Switch every fault off."""
+        for fault in self.client.get("/admin/faults").json():
+            self.client.delete(f"/admin/faults/{fault['name']}")
 
     def stop(self) -> int:
         """SIGTERM, and the exit code."""
@@ -84,10 +99,10 @@ def start(log: Path, *flags: str, **environment: str) -> Running:
         )
     end = time.monotonic() + 60
     while time.monotonic() < end and process.poll() is None:
-        if found := re.search(r"http://\S+", log.read_text()):
+        if found := re.search(r"http://[^\s\"]+", log.read_text()):
             client = httpx.Client(base_url=found[0], timeout=30)
             if client.get("/ready").status_code == 200:
-                return Running(process, found[0], client)
+                return Running(process, log, found[0], client)
             client.close()
         time.sleep(0.1)
     process.kill()
@@ -113,6 +128,93 @@ def started(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> Iter
             service.process.wait()
 
 
+@dataclass
+class Collector:
+    """An OTLP/HTTP receiver on a free port, which decodes what it gets."""
+
+    status: int = 200
+    hangs: bool = False
+    spans: list[Span] = field(default_factory=list)
+    resources: list[dict[str, Any]] = field(default_factory=list)
+    url: str = ""
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def take(self, body: bytes) -> None:
+        for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+            self.resources.append(self.values(resource.resource.attributes))
+            for scope in resource.scope_spans:
+                self.spans += scope.spans
+
+    def named(self, name: str) -> Span:
+        (span,) = [span for span in self.spans if span.name == name]
+        return span
+
+    def attributes(self, name: str) -> dict[str, Any]:
+        return self.values(self.named(name).attributes)
+
+    def tree(self, trace_id: str) -> dict[str, str]:
+        """Each span of a trace with its parent, by name; by id where that is not ours."""
+        spans = [span for span in self.spans if span.trace_id.hex() == trace_id]
+        names = {span.span_id: span.name for span in spans}
+        return {span.name: names.get(span.parent_span_id, span.parent_span_id.hex()) for span in spans}
+
+    @staticmethod
+    def values(attributes: Any) -> dict[str, Any]:
+        """OTLP's attributes as a dictionary."""
+
+        def plain(value: Any) -> Any:
+            kind = value.WhichOneof("value")
+            return [plain(one) for one in value.array_value.values] if kind == "array_value" else getattr(value, kind)
+
+        return {attribute.key: plain(attribute.value) for attribute in attributes}
+
+    def handler(collector) -> type[BaseHTTPRequestHandler]:  # noqa: N805 - self is the handler's
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if collector.hangs:
+                    collector.over.wait(60)
+                    return
+                if collector.status == 200:
+                    collector.take(body)
+                self.send_response(collector.status)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        return Handler
+
+
+@contextmanager
+def collecting() -> Iterator[Collector]:
+    collector = Collector()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), collector.handler())
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    collector.url = f"http://127.0.0.1:{server.server_port}"
+    yield collector
+    collector.over.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    """A collector that takes everything, until a test lets it do otherwise."""
+    with collecting() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="module")
+def collector_of_module() -> Iterator[Collector]:
+    """The same for all tests of a module."""
+    with collecting() as collector:
+        yield collector
+
+
 @pytest.fixture(scope="session")
 def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the tiny model is built, once for all tests."""
@@ -123,7 +225,13 @@ def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shared(model_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     log = tmp_path_factory.mktemp("service") / "log"
     flags = ("--model-cache", str(model_cache), "--max-batch-size", "8", "--queue-limit", "2")
-    running = start(log, *flags, INFERENCE_FAULTS="1", READY_STALL_SECONDS="1", MAX_BODY_BYTES="20000")
+    # Its collector refuses every connection: whatever is tested here also shows that no client notices that.
+    telemetry = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
+        "GPU_UUIDS": GPU,
+        "TELEMETRY_FLUSH_SECONDS": "0.1",
+    }
+    running = start(log, *flags, INFERENCE_FAULTS="1", READY_STALL_SECONDS="1", MAX_BODY_BYTES="20000", **telemetry)
     yield running
     assert running.stop() == 0, log.read_text()
     assert "Traceback" not in log.read_text()
@@ -132,12 +240,10 @@ def shared(model_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.fixture
 def service(shared: Running) -> Iterator[Running]:
     """The shared service: idle and without faults, before and after."""
-    for name in ("hang", "error"):
-        shared.client.delete(f"/admin/faults/{name}")
+    shared.mend()
     shared.until(shared.idle)
     yield shared
-    for name in ("hang", "error"):
-        shared.client.delete(f"/admin/faults/{name}")
+    shared.mend()
     shared.until(shared.idle)
 
 

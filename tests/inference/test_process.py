@@ -1,5 +1,6 @@
 """The process: how it starts, what it does without faults and telemetry, how it ends."""
 
+import re
 import signal
 import socket
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 
 
@@ -92,30 +94,16 @@ def test_a_model_that_cannot_be_loaded_ends_the_process_with_a_message(tmp_path)
     assert "Traceback" not in ended.stderr
 
 
-def load(url, *flags):
-    command = [sys.executable, "-m", "inference.load", "--url", url, *flags]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
-
-
-def test_the_load_generator_reports_what_it_saw(service):
-    ended = load(service.url, "--rate", "20", "--duration", "1.2", "--max-tokens", "8", "--seed", "1")
-    assert ended.returncode == 0, ended.stderr
-    first, *rest = ended.stdout.splitlines()
-    assert " ok, 0 failed, 0 unfinished in " in first
-    assert 10 <= int(first.split()[0]) <= 40
-    assert [line.split()[0] for line in rest[:2]] == ["first", "whole"]
-    assert rest[-1].endswith(" tokens/s")
-    assert " ok  0 failed " in ended.stderr
-
-
-def test_the_load_generator_counts_errors_by_kind_and_fails(service):
-    with service.fault("error"):
-        ended = load(service.url, "--rate", "10", "--duration", "0.5", "--seed", "2")
-    assert ended.returncode == 1
-    assert " x HTTP 500" in ended.stdout
-
-
-def test_the_load_generator_says_where_nobody_answers():
-    ended = load("http://127.0.0.1:1")
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("http://127.0.0.1:1 does not answer: ")
+@pytest.mark.long
+def test_a_reader_of_the_logs_that_stands_still_stops_neither_the_service_nor_its_end(model_cache, asking):
+    command = [sys.executable, "-m", "inference", "--port", "0", "--model-cache", str(model_cache)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        url = re.search(r"http://[^\s\"]+", process.stderr.readline())[0]
+        with httpx.Client(base_url=url, timeout=20) as client:
+            while client.get("/ready").status_code != 200:
+                time.sleep(0.1)
+            # A line of 240 bytes each; the pipe holds 64 KiB, and from here on nobody reads it.
+            assert {client.get("/v1/models").status_code for _ in range(400)} == {200}
+            assert len(asking.complete(client, "a", 3)) == 3
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0

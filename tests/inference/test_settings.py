@@ -3,10 +3,14 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from inference.readme import render
 from inference.settings import InvalidSettingsError, Settings, flag, read
+
+README = Path(__file__).parents[2] / "inference/README.md"
 
 
 @pytest.fixture(autouse=True)
@@ -74,3 +78,57 @@ def test_help_lists_every_setting():
     for name, field in Settings.model_fields.items():
         assert flag(name) in shown
         assert f"[{field.alias}" in shown.replace("\n", " ")
+
+
+def test_the_readme_shows_every_setting_as_it_is():
+    text = README.read_text()
+    assert render(text) == text
+    assert text.count("| `--") == len(Settings.model_fields)
+
+
+def test_off_a_loopback_address_keys_are_needed_or_a_word_that_they_are_not(tmp_path):
+    (tmp_path / "keys").write_text("one:0123456789abcdef\n")
+    with pytest.raises(InvalidSettingsError) as caught:
+        read(["--host", "0.0.0.0"])
+    assert str(caught.value) == (
+        "API_KEYS_FILE (--api-keys-file): needed where INFERENCE_HOST is not a loopback address; "
+        "or set ALLOW_ANONYMOUS=1"
+    )
+    assert read(["--host", "0.0.0.0", "--api-keys-file", str(tmp_path / "keys")]).host == "0.0.0.0"
+    assert read(["--host", "0.0.0.0", "--allow-anonymous"]).host == "0.0.0.0"
+    assert read(["--host", "::1"]).host == "::1"
+    assert read(["--host", "localhost"]).host == "localhost"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--rate-limit", "many"], "RATE_LIMIT (--rate-limit): must be one rate, "),
+        (["--rate-limit", "0/minute"], "RATE_LIMIT (--rate-limit): must be one rate, "),
+        (["--rate-limit", "1/second; 2/hour"], "RATE_LIMIT (--rate-limit): must be one rate, "),
+        (["--cors-origins", "chat.example"], "CORS_ORIGINS (--cors-origins): must be origins, "),
+        (["--gpu-uuids", "0,1"], "GPU_UUIDS (--gpu-uuids): must be UUIDs as nvidia-smi -L shows them, "),
+        (["--otel-exporter-otlp-endpoint", "localhost:4318"], "OTEL_EXPORTER_OTLP_ENDPOINT "),
+        (["--api-keys-file", "nowhere"], "API_KEYS_FILE (--api-keys-file): nowhere cannot be read: No such file"),
+        (["--audit-log", "nowhere/audit.log"], "AUDIT_LOG (--audit-log): its directory does not exist"),
+    ],
+    ids=lambda value: value[1] if isinstance(value, list) else "",
+)
+def test_a_wrong_text_is_refused_with_what_it_should_be(arguments, problem):
+    with pytest.raises(InvalidSettingsError) as caught:
+        read(arguments)
+    assert str(caught.value).startswith(problem)
+    assert "\n" not in str(caught.value)
+
+
+def test_lists_are_written_with_commas(monkeypatch):
+    monkeypatch.setenv("CORS_ORIGINS", "https://a.example, http://localhost:3000")
+    assert read([]).cors_origins == ("https://a.example", "http://localhost:3000")
+    assert read([]).gpu_uuids == ()
+
+
+def test_the_hash_of_the_configuration_tells_what_it_does_from_where_it_is():
+    before = read([]).config_hash
+    assert read(["--host", "::1", "--port", "1"]).config_hash == before
+    assert read(["--max-batch-size", "4"]).config_hash != before
+    assert len(before) == 12

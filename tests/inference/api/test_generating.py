@@ -104,7 +104,9 @@ def test_a_client_that_leaves_a_stream_frees_its_slot_and_is_counted(service, as
         httpx.Client(base_url=service.url) as client,
         client.stream("POST", "/v1/completions", json=asking.body("slow", 1000, stream=True)) as response,
     ):
-        next(response.iter_bytes())
+        # Held: an iterator that nobody refers to any more closes the connection.
+        pieces = response.iter_bytes()
+        next(pieces)
         assert service.sample(llm.RUNNING) == 1
     service.until(service.idle, seconds=0.5)
     assert service.sample(llm.REQUEST_ERRORS, error_type="client_disconnect") == before + 1
@@ -176,11 +178,11 @@ def test_a_prompt_that_cannot_fit_gets_400_and_its_own_error_type(service, askin
 
 
 def test_an_unknown_model_gets_404_and_no_metric_of_its_own(service, asking):
-    before = service.sample(llm.REQUEST_ERRORS, model="other")
+    before = service.sample(llm.REJECTIONS, model="other", reason="unknown_model")
     response = service.client.post("/v1/completions", json=asking.body("a", model="somebody/else"))
     assert response.status_code == 404
     assert response.json()["error"]["code"] == "model_not_found"
-    assert service.sample(llm.REQUEST_ERRORS, model="other") == before + 1
+    assert service.sample(llm.REJECTIONS, model="other", reason="unknown_model") == before + 1
     assert "somebody" not in service.client.get("/metrics").text
 
 

@@ -118,6 +118,15 @@ def test_the_error_fault_fails_so_many_requests_and_counts_them(service, asking)
     assert service.client.get("/admin/faults").json() == []
 
 
+def test_a_stream_that_breaks_after_its_first_byte_is_a_failed_request(service, asking):
+    failed = {"outcome": "failed", "error_type": "internal_error"}
+    before, slow = service.sample(llm.REQUESTS, **failed), service.sample(llm.WITHOUT_FIRST_TOKEN, **failed)
+    with service.fault("stream_cut", count=1), pytest.raises(httpx.RemoteProtocolError):
+        service.client.post("/v1/completions", json=asking.body("hello", 20, stream=True))
+    service.until(lambda: service.sample(llm.REQUESTS, **failed) == before + 1)
+    assert service.sample(llm.WITHOUT_FIRST_TOKEN, **failed) == slow
+
+
 def test_the_error_fault_hits_its_share(service, asking):
     service.client.put("/admin/faults/error", json={"ratio": 0.3})
     codes = [service.client.post("/v1/completions", json=asking.body("a", 1)).status_code for _ in range(60)]
@@ -128,8 +137,6 @@ def test_the_error_fault_hits_its_share(service, asking):
 @pytest.mark.parametrize(
     ("method", "path", "sent", "status"),
     [
-        ("PUT", "slow_steps", {}, 501),
-        ("DELETE", "memory_leak", None, 501),
         ("PUT", "nonsense", {}, 404),
         ("PUT", "error", {"ratio": 2}, 400),
         ("PUT", "error", {"share": 1}, 400),

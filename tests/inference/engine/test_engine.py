@@ -1,98 +1,330 @@
-"""What a failure inside the engine costs: one request its answer, or the engine its life, and nobody waits for ever."""
+"""What a failure inside the engine costs: one request its answer, or the engine a life, and nobody waits for ever."""
 
 import asyncio
+import itertools
+import time
+from collections.abc import Awaitable, Callable
 
+import pytest
 import torch
 
-from inference.engine.engine import Engine, EngineUnavailableError, Phase
-from inference.engine.generation import Failed, Finished, Prompt, Timeline
+from inference.engine.disturbances import Undisturbed
+from inference.engine.engine import Engine, EngineUnavailableError, Limits, Phase, UnservableError
+from inference.engine.generation import Failed, Finished, GapReason, Generation, Prompt, Timeline
 from inference.engine.models import LoadedModel
 from inference.engine.tokenizers import ByteTokenizer
 
 
 class Scripted:
-    """Stands in for the model: always says `a`; fails on prompts with `!` and, once told to, in every decode."""
+    """Stands in for the model: always says `a`, one step a millisecond.
+
+    Prompts with `!` fail when they are read, with `?` when they decode, `%` answers with NaN. `dead` fails everything.
+    """
 
     context_length = 64
     vocabulary_size = 258
-    broken = False
+    piece_tokens = 8
+    device_memory_used_bytes = None
+    dead = False
 
-    def prefill(self, _row: int, tokens: tuple[int, ...]) -> torch.Tensor:
+    def __init__(self) -> None:
+        self.slots: dict[int, list[int]] = {}
+        self.reads: list[int] = []
+
+    def prefill(self, row: int, tokens: list[int], start: int = 0) -> torch.Tensor:
+        self._step()
         if ord("!") in tokens:
             raise RuntimeError("a bad prompt")
-        return self._says_a(1)[0]
+        assert start == (len(self.slots[row]) if start else 0)
+        self.slots[row] = [*self.slots.get(row, [])[:start], *tokens]
+        self.reads.append(len(tokens))
+        return self._logits([row])[0]
 
-    def decode(self, tokens: list[int], _lengths: list[int]) -> torch.Tensor:
-        if self.broken:
-            raise RuntimeError("a bad step")
-        return self._says_a(len(tokens))
+    def decode(self, tokens: list[int], lengths: list[int], first_row: int = 0) -> torch.Tensor:
+        self._step()
+        rows = range(first_row, first_row + len(tokens))
+        if any(ord("?") in self.slots[row] for row in rows):
+            raise torch.OutOfMemoryError("a bad sequence")
+        for row, token, length in zip(rows, tokens, lengths, strict=True):
+            assert len(self.slots[row]) == length
+            self.slots[row].append(token)
+        return self._logits(rows)
 
     def move(self, source: int, target: int, length: int) -> None:
-        pass
+        self.slots[target] = self.slots[source][:length]
 
-    def _says_a(self, rows: int) -> torch.Tensor:
-        logits = torch.zeros(rows, self.vocabulary_size)
+    def prove_alive(self) -> None:
+        self._step()
+
+    def _step(self) -> None:
+        if self.dead:
+            raise RuntimeError("the device is gone")
+        time.sleep(0.001)
+
+    def _logits(self, rows: "range | list[int]") -> torch.Tensor:
+        logits = torch.zeros(len(rows), self.vocabulary_size)
         logits[:, ord("a")] = 1
+        for number, row in enumerate(rows):
+            if ord("%") in self.slots[row]:
+                logits[number, 7] = torch.nan
         return logits
 
 
-async def serving(runner: Scripted) -> Engine:
-    engine = Engine(lambda: LoadedModel(runner, ByteTokenizer(), frozenset()), 4, 4, lambda: None, lambda: None)
-    engine.start()
-    while engine.snapshot().phase is Phase.LOADING:
-        await asyncio.sleep(0.01)
-    return engine
+def model(runner: Scripted) -> LoadedModel:
+    return LoadedModel(runner, ByteTokenizer(), frozenset())
 
 
-async def last_event(engine: Engine, text: bytes, max_tokens: int) -> Finished | Failed:
-    generation = engine.submit(Prompt(tuple(text), max_tokens, temperature=0), Timeline(0.0))
+async def until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 5
+    while not holds():
+        assert time.monotonic() < end, "the expected state did not come in time"
+        await asyncio.sleep(0.005)
+
+
+def with_engine(scenario: Callable[[Engine], Awaitable[object]], runner: Scripted | None = None, **limits: object):
+    """Run a scenario on a serving engine; what it returns."""
+
+    async def run():
+        engine = Engine(lambda: model(runner or Scripted()), Limits(4, 40, **limits), Undisturbed(), lambda: None)
+        engine.start()
+        await until(lambda: engine.snapshot().phase is Phase.SERVING)
+        try:
+            return await scenario(engine)
+        finally:
+            assert engine.stop(5)
+
+    return asyncio.run(run())
+
+
+def submit(engine: Engine, text: bytes, max_tokens: int = 20) -> Generation:
+    return engine.submit(Prompt(tuple(text), max_tokens, temperature=0), Timeline(time.monotonic()))
+
+
+async def last_event(engine: Engine, generation: Generation) -> Finished | Failed:
     while not isinstance(event := await generation.next(), Finished | Failed):
         pass
+    engine.cancel(generation)
     return event
 
 
-def test_a_failing_prompt_fails_alone():
-    async def run():
-        engine = await serving(Scripted())
-        events = await asyncio.gather(*(last_event(engine, text, 20) for text in (b"one", b"bad!", b"two")))
-        assert engine.stop(5)
-        return events
-
-    good, bad, other = asyncio.run(run())
-    assert isinstance(good, Finished)
-    assert isinstance(other, Finished)
-    assert bad == Failed("internal_error", "the prompt could not be processed")
+async def answers(engine: Engine, *texts: bytes) -> list[Finished | Failed]:
+    return await asyncio.gather(*(last_event(engine, submit(engine, text)) for text in texts))
 
 
-def test_a_failing_step_ends_the_engine_and_every_answer():
+@pytest.mark.parametrize(
+    ("bad", "failure"),
+    [
+        (b"bad!", Failed("internal_error", "the request could not be processed")),
+        (b"bad?", Failed("oom", "not enough memory for this request")),
+        (b"bad%", Failed("internal_error", "the model gave no usable probabilities")),
+    ],
+    ids=["at its prompt", "in a step of all", "NaN"],
+)
+def test_a_request_that_fails_fails_alone(bad, failure):
+    first, failed, last = with_engine(lambda engine: answers(engine, b"one", bad, b"two"))
+    assert isinstance(first, Finished)
+    assert isinstance(last, Finished)
+    assert failed == failure
+
+
+@pytest.mark.parametrize("prompt", [(), (258,), (-1,), (1,) * 60], ids=["empty", "unknown", "negative", "too long"])
+def test_what_can_never_be_served_is_refused_before_it_is_queued(prompt):
+    async def scenario(engine: Engine):
+        with pytest.raises(UnservableError):
+            engine.submit(Prompt(prompt, 5), Timeline(0.0))
+        return await answers(engine, b"one")
+
+    assert isinstance(with_engine(scenario)[0], Finished)
+
+
+def test_a_dead_engine_ends_every_answer_refuses_at_once_and_starts_again():
+    runner = Scripted()
+
+    async def scenario(engine: Engine):
+        running = [submit(engine, b"x") for _ in range(6)]
+        runner.dead = True
+        events = [await last_event(engine, one) for one in running]
+        with pytest.raises(EngineUnavailableError) as refusal:
+            submit(engine, b"x")
+        dead = engine.snapshot()
+        runner.dead = False
+        await until(lambda: engine.snapshot().phase is Phase.SERVING)
+        return events, str(refusal.value), dead, await answers(engine, b"x"), engine.snapshot()
+
+    events, refused, dead, after, snapshot = with_engine(scenario, runner, restart_seconds=(0.2,))
+    reason = "the engine died; it starts again in 0.2 s"
+    assert events == [Failed("engine_dead", reason)] * 6
+    assert refused == reason
+    assert (dead.phase, dead.running, dead.waiting, dead.kv_capacity_tokens) == (Phase.DEAD, 0, 0, 0)
+    assert isinstance(after[0], Finished)
+    assert (snapshot.restarts, snapshot.kv_capacity_tokens) == (1, 256)
+
+
+def test_an_engine_that_keeps_dying_gives_up_and_tells_the_process():
+    gave_up, loads = [], itertools.count()
+
     async def run():
         runner = Scripted()
-        engine = await serving(runner)
-        runner.broken = True
-        events = await asyncio.gather(*(last_event(engine, b"x", 20) for _ in range(6)))
-        try:
-            engine.submit(Prompt((1,), 1), Timeline(0.0))
-        except EngineUnavailableError as error:
-            return events, str(error), engine.snapshot()
+        runner.dead = True
+        engine = Engine(
+            lambda: [next(loads), model(runner)][1],
+            Limits(4, 4, restart_seconds=(0.01, 0.01)),
+            Undisturbed(),
+            lambda: gave_up.append(True),
+        )
+        engine.start()
+        while not gave_up:
+            if engine.snapshot().phase is Phase.SERVING and not engine.snapshot().waiting:
+                submit(engine, b"x")
+            await asyncio.sleep(0.005)
+        engine.stop(5)
+        return engine.snapshot()
 
-    events, refused, snapshot = asyncio.run(run())
-    assert events == [Failed("engine_dead", "the engine died; see its log")] * 6
-    assert refused == "the engine died; see its log"
-    assert (snapshot.phase, snapshot.running, snapshot.waiting) == (Phase.DEAD, 0, 0)
+    snapshot = asyncio.run(run())
+    assert next(loads) == 3
+    assert (snapshot.phase, snapshot.reason) == (Phase.DEAD, "the engine died; it does not come back by itself")
 
 
-def test_a_model_that_cannot_be_loaded_is_told_to_the_process():
+def test_a_model_that_cannot_be_loaded_is_told_to_the_process_at_once():
     gave_up = []
 
     def load() -> LoadedModel:
         raise OSError("no such model")
 
     async def run():
-        engine = Engine(load, 4, 4, lambda: None, lambda: gave_up.append(True))
+        engine = Engine(load, Limits(4, 4), Undisturbed(), lambda: gave_up.append(True))
         engine.start()
-        while not gave_up:
-            await asyncio.sleep(0.01)
+        await until(lambda: bool(gave_up))
+        engine.stop(5)
         return engine.snapshot()
 
     snapshot = asyncio.run(run())
-    assert (snapshot.phase, snapshot.reason) == (Phase.DEAD, "the model could not be loaded: no such model")
+    expected = "the model could not be loaded: no such model; it does not come back by itself"
+    assert (snapshot.phase, snapshot.reason) == (Phase.DEAD, expected)
+
+
+def test_who_waits_too_long_fails_while_those_in_the_batch_go_on():
+    async def scenario(engine: Engine):
+        running = [submit(engine, b"x", 60) for _ in range(4)]
+        waiting = submit(engine, b"x")
+        event = await last_event(engine, waiting)
+        return event, waiting.timeline.admitted, [await last_event(engine, one) for one in running]
+
+    event, admitted, others = with_engine(scenario, queue_seconds=0.02)
+    assert event == Failed("timeout_queue", "no place became free in time; try again later")
+    assert admitted is None
+    assert all(isinstance(other, Finished) for other in others)
+
+
+def test_an_answer_that_takes_too_long_is_broken_off_and_its_slot_is_free():
+    async def scenario(engine: Engine):
+        event = await last_event(engine, submit(engine, b"x", 60))
+        await until(lambda: engine.snapshot().running == 0)
+        return event
+
+    event = with_engine(scenario, request_seconds=0.03)
+    assert event == Failed("timeout_decode", "the answer took too long and was broken off")
+
+
+def test_timeouts_also_ring_while_the_engine_hangs():
+    class Hanging(Undisturbed):
+        hangs = True
+
+        def turning(self, *, busy: bool) -> None:
+            while self.hangs and busy:
+                time.sleep(0.005)
+
+    async def run():
+        hang = Hanging()
+        engine = Engine(lambda: model(Scripted()), Limits(4, 4, 0.05, 0.1), hang, lambda: None)
+        engine.start()
+        await until(lambda: engine.snapshot().phase is Phase.SERVING)
+        event = await asyncio.wait_for(last_event(engine, submit(engine, b"x")), 2)
+        hang.hangs = False
+        assert engine.stop(5)
+        return event
+
+    assert asyncio.run(run()) == Failed("timeout_queue", "no place became free in time; try again later")
+
+
+def test_a_cancelled_answer_frees_its_slot_for_the_next_turn():
+    async def scenario(engine: Engine):
+        running = [submit(engine, b"x", 60) for _ in range(4)]
+        await until(lambda: engine.snapshot().running == 4)
+        steps = engine.snapshot().steps
+        engine.cancel(running[1])
+        waiting = submit(engine, b"x", 1)
+        await last_event(engine, waiting)
+        return engine.snapshot().steps - steps, engine.snapshot().running
+
+    steps, running = with_engine(scenario)
+    assert steps <= 4
+    assert running == 3
+
+
+def test_a_long_prompt_is_read_in_pieces_between_the_steps_of_others():
+    runner = Scripted()
+    runner.context_length = 2000
+
+    async def scenario(engine: Engine):
+        beside = submit(engine, b"x", 200)
+        await beside.next()
+        long = submit(engine, b"y" * 1600, 1)
+        event = await last_event(engine, long)
+        return event, beside.timeline, long.timeline
+
+    event, beside, long = with_engine(scenario, runner)
+    assert isinstance(event, Finished)
+    assert set(runner.reads[1:]) == {8}
+    # The prompt takes over 0.2 s; nobody else waited for more than a few pieces.
+    assert long.tokens[0] - long.admitted > 0.2
+    assert 0.015 < beside.longest_gap < 0.15
+    assert beside.longest_gap_reason == GapReason.PREFILL
+    assert (beside.batch_min, beside.batch_max) == (1, 1)
+
+
+def test_the_cache_is_shared_by_preempting_and_answers_stay_the_same():
+    async def scenario(engine: Engine):
+        some = [submit(engine, b"p" * 10, 40) for _ in range(4)]
+        used = []
+        for one in some:
+            assert isinstance(await last_event(engine, one), Finished)
+            used.append(engine.snapshot().kv_used_tokens)
+        return [one.tokens for one in some], [one.timeline for one in some], engine.snapshot(), max(used)
+
+    tokens, timelines, snapshot, used = with_engine(scenario, kv_tokens=100)
+    assert tokens == [[ord("a")] * 40] * 4
+    assert snapshot.preemptions == sum(timeline.preemptions for timeline in timelines) > 0
+    assert timelines[0].preemptions == 0
+    assert snapshot.kv_capacity_tokens == 100
+    assert used <= 100
+    assert snapshot.prompt_tokens == 40
+    assert snapshot.generated_tokens == 160
+    preempted = max(timelines, key=lambda timeline: timeline.preemptions)
+    assert preempted.longest_gap_reason == GapReason.PREEMPTION
+
+
+def test_batch_sizes_are_those_of_the_passes_that_a_request_took_part_in():
+    turns: list[tuple[float, int]] = []
+
+    async def run():
+        engine = Engine(
+            lambda: model(Scripted()),
+            Limits(4, 4),
+            Undisturbed(),
+            lambda: None,
+            lambda seconds, batch_size: turns.append((seconds, batch_size)),
+        )
+        engine.start()
+        await until(lambda: engine.snapshot().phase is Phase.SERVING)
+        both = [submit(engine, b"x", 10), submit(engine, b"x", 30)]
+        for one in both:
+            await last_event(engine, one)
+        assert engine.stop(5)
+        return both[1].timeline
+
+    timeline = asyncio.run(run())
+    assert (timeline.passes, timeline.batch_min, timeline.batch_max) == (30, 1, 2)
+    assert 30 < timeline.batch_sum < 60
+    assert {size for _, size in turns} == {1, 2}
+    assert all(0.001 <= seconds < 1 for seconds, _ in turns)

@@ -7,7 +7,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from inference.engine.engine import Engine, EngineUnavailableError
+from inference.engine.disturbances import Undisturbed
+from inference.engine.engine import Engine, EngineUnavailableError, Limits
 from inference.engine.generation import Failed, Finished, Prompt, Timeline
 from inference.engine.models import ModelSource, load
 from inference.engine.runner import UnsupportedModelError
@@ -21,7 +22,7 @@ def source(directory: Path | None, cache: Path | None = None, **different) -> Mo
 
 async def generate(model, prompts: list[Prompt]) -> list[tuple[list[int], object]]:
     """Run prompts together through an engine; their tokens and last events."""
-    engine = Engine(lambda: model, 3, 10, lambda: None, lambda: None)
+    engine = Engine(lambda: model, Limits(3, 10), Undisturbed(), lambda: None)
     engine.start()
     while engine.snapshot().phase == "loading":
         await asyncio.sleep(0.01)

@@ -59,6 +59,11 @@ def test_temperature_zero_is_greedy(temperature):
     assert [choose(logits, [Sampler(temperature, 1.0, None)])[0] for _ in range(20)] == [1] * 20
 
 
+def test_a_top_p_that_rounds_to_nothing_still_leaves_the_best_token():
+    logits = torch.tensor([[0.0, 3.0, 1.0]])
+    assert [choose(logits, [Sampler(1.0, 5e-324, None)])[0] for _ in range(20)] == [1] * 20
+
+
 def test_top_p_keeps_the_smallest_set_that_holds_its_mass():
     logits = torch.tensor([0.5, 0.3, 0.15, 0.05]).log()
     sampler = Sampler(1.0, 0.7, seed=1)

@@ -1,17 +1,12 @@
-"""What happens to a request before anything reads it: its time is taken and its size is bounded."""
-
-import time
+"""How large a request may be."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inference.api.errors import ApiError
 
 
-class Arrival:
-    """ASGI middleware. Sets `request.state.arrived`, in seconds of time.monotonic().
-
-    Reading a body that is too large raises a 413 where it is read, so it is answered and counted like any error.
-    """
+class BoundedBody:
+    """ASGI middleware. A body that is too large raises a 413 where it is read, so it is answered like any error."""
 
     def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
         self._app = app
@@ -22,7 +17,6 @@ class Arrival:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope.setdefault("state", {})["arrived"] = time.monotonic()
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         read = 0
 
@@ -39,4 +33,5 @@ class Arrival:
         await self._app(scope, bounded, send)
 
     def _too_large(self) -> ApiError:
-        return ApiError(413, "invalid_request", f"the body is larger than {self._max_body_bytes} bytes")
+        message = f"the body is larger than {self._max_body_bytes} bytes"
+        return ApiError(413, "invalid_request", message, rejection="body_too_large")
