@@ -33,6 +33,7 @@ _ABOUT = {
     "alertmanager/templates/words.tmpl": "the words that both share",
     "alerts/generated/": "the rules as Prometheus reads them (committed, `make generate`)",
     "alerts/runbooks/": "one page per alert",
+    "alerts/objectives.yaml": "what you change: replicas needed, promises, thresholds, alerts that you do not want",
     "alerts/timing.yaml": "the clock: scrape, evaluation, group waits",
     "compose/targets/": "where your own engines and exporters go: drop a file",
     "dashboards/generated/": "the boards as Grafana reads them (committed, `make generate`)",

@@ -3,6 +3,7 @@
 from alerts import signals
 from alerts.engines import ENGINES
 from alerts.engines.adapter import record
+from alerts.objectives import Objectives
 from alerts.rules.rule import Alert, Group, Mute
 from alerts.timing import Timing, duration
 from exporters.catalogue.labels import CLUSTER, SERVICE
@@ -14,7 +15,7 @@ HUNG_WINDOW_SECONDS = 15
 """Three scrapes at the default clock: the idle heartbeat turns at least once a second, so none in 15 s is no chance."""
 
 
-def group(timing: Timing) -> Group:
+def group(timing: Timing, objectives: Objectives) -> Group:
     """Signals of all engines, then their alerts, in one group: no evaluation is lost between them."""
     up = record(signals.ENGINE_UP, 'up{engine!=""}')
     native = tuple(recording for adapter in ENGINES for recording in adapter.recordings(timing))
@@ -39,7 +40,8 @@ def _down(timing: Timing) -> Alert:
         hard=True,
         # A refused connection fails at once; a frozen process only after the scrape timeout.
         delay=timing.scrape_timeout,
-        mutes=(Mute("ServiceDown", _SERVICE),),
+        mutes=(Mute("ServiceCapacityLost", _SERVICE), Mute("ServiceDown", _SERVICE)),
+        breaks_replica=True,
     )
 
 
@@ -76,5 +78,6 @@ def _hung(timing: Timing) -> Alert:
         hard=True,
         window=window,
         hops=2,  # the probe's signal is recorded in the group `service`
-        mutes=(Mute("ServiceDown", _SERVICE),),
+        mutes=(Mute("ServiceCapacityLost", _SERVICE), Mute("ServiceDown", _SERVICE)),
+        breaks_replica=True,
     )

@@ -27,7 +27,7 @@ def labels_of(alert: Alert) -> list[str]:
     return [f"alertname={alert.name}", f"severity={alert.severity}", f"class={alert.cls}", "cluster=c", "service=s"]
 
 
-@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: f"{alert.name}-{alert.severity}")
 def test_every_alert_reaches_the_receiver_of_its_severity(tool: Find, alert: Alert) -> None:
     receiver = "heartbeat" if alert.name == "Watchdog" else RECEIVER[alert.severity]
     ran = check_route(tool, receiver, *labels_of(alert))

@@ -1,0 +1,154 @@
+"""Tickets for GPUs that still work: errors that were contained, and parts that wear out."""
+
+from typing import Unpack
+
+from alerts import signals
+from alerts.engines.own_gpu import EVENT_SECONDS
+from alerts.objectives import Objectives
+from alerts.rules.gpu import BOARD, WHICH, recent_xid, xid_words
+from alerts.rules.rule import Alert, Group, Words
+from alerts.timing import Timing, duration
+from exporters.catalogue.xid import XIDS
+
+_NOT_FATAL = [one for one in XIDS if not one.fatal]
+CONTAINED = tuple(one.code for one in _NOT_FATAL if one.kind in ("memory", "link", "gpu", "bus"))
+"""The hardware took the error and went on."""
+APPLICATION = tuple(one.code for one in _NOT_FATAL if one.kind in ("app", "driver"))
+"""Mostly the fault of a program or the driver; hardware where one GPU has them with every program."""
+
+_REPORTED = (
+    f"The driver reported XID {{{{ $labels.xid }}}} ({xid_words()}) for GPU {{{{ $labels.gpu }}}} "
+    "({{ $labels.uuid }})."
+)
+
+
+def group(timing: Timing, objectives: Objectives) -> Group:
+    """No signals of its own: they are recorded with the roots."""
+    return Group(
+        "gpu_wear",
+        (),
+        (
+            _contained(timing),
+            _application(timing),
+            _recovery(timing),
+            _remap_failed(timing),
+            _retirement_pending(timing),
+            _sram(timing),
+        ),
+    )
+
+
+def _contained(timing: Timing) -> Alert:
+    return _xid(
+        timing,
+        "GpuXidContained",
+        CONTAINED,
+        summary="GPU reported XID {{ $labels.xid }}: " + WHICH,
+        impact="At most one program on this GPU crashed; the next error may cost more.",
+        action="Look up the XID in the runbook; plan a reset of the GPU when it is idle.",
+        description=_REPORTED,
+        value="seen {{ $value | humanizeDuration }} ago",
+    )
+
+
+def _application(timing: Timing) -> Alert:
+    return _xid(
+        timing,
+        "GpuXidApplication",
+        APPLICATION,
+        summary="Program failed on a GPU with XID {{ $labels.xid }}: " + WHICH,
+        impact="One program on this GPU crashed or was cut short; others go on.",
+        action="Read that program's log for its first CUDA error; where every program fails so, test the GPU.",
+        description=_REPORTED,
+        value="seen {{ $value | humanizeDuration }} ago",
+    )
+
+
+def _xid(timing: Timing, name: str, codes: tuple[int, ...], **words: Unpack[Words]) -> Alert:
+    return Alert(
+        name=name,
+        expr=recent_xid("|".join(map(str, codes)), timing),
+        severity="ticket",
+        cls="root",
+        component="gpu",
+        board=BOARD,
+        keep_firing=600,
+        delay=timing.gpu_collection_interval,
+        memory=timing.window(EVENT_SECONDS),
+        hops=2,
+        **words,
+    )
+
+
+def _recovery(timing: Timing) -> Alert:
+    return _state(
+        timing,
+        "GpuRecoveryNeeded",
+        f"{signals.GPU_RECOVERY_ACTION}",
+        "> 0",
+        summary="GPU asks to be recovered: " + WHICH,
+        impact="Nobody yet; the driver says that this GPU needs a reset or its host a restart.",
+        action="Drain the GPU, then do what the action says: 1 reset it, 2 restart the host, 3 and more drain first.",
+        description="The driver asks for recovery of GPU {{ $labels.gpu }} ({{ $labels.uuid }}).",
+        value="action {{ $value }}",
+        threshold="action 0, none",
+    )
+
+
+def _remap_failed(timing: Timing) -> Alert:
+    return _state(
+        timing,
+        "GpuRowRemapFailed",
+        f"{signals.GPU_ROW_REMAP_FAILED}",
+        "== 1",
+        summary="GPU memory cannot be repaired: " + WHICH,
+        impact="Nobody yet; the next uncorrectable error in that row crashes the engine again.",
+        action="Drain the GPU and have the card replaced: NVIDIA counts this as a reason for return.",
+        description="A broken row of GPU {{ $labels.gpu }}'s memory ({{ $labels.uuid }}) could not be replaced by a "
+        "spare one.",
+    )
+
+
+def _retirement_pending(timing: Timing) -> Alert:
+    return _state(
+        timing,
+        "GpuMemoryRetirementPending",
+        f"{signals.GPU_RETIREMENT_PENDING}",
+        "== 1",
+        summary="GPU waits for a reset to repair memory: " + WHICH,
+        impact="Nobody yet; until the reset, the broken memory stays in use.",
+        action="Reset the GPU at the next quiet hour: nvidia-smi --gpu-reset -i {{ $labels.gpu }}.",
+        description="Broken memory of GPU {{ $labels.gpu }} ({{ $labels.uuid }}) is to be taken out of use, which "
+        "happens at the next reset.",
+    )
+
+
+def _sram(timing: Timing) -> Alert:
+    return _state(
+        timing,
+        "GpuSramErrorsHigh",
+        f"{signals.GPU_SRAM_THRESHOLD_EXCEEDED}",
+        "== 1",
+        summary="GPU's on-chip memory wears out: " + WHICH,
+        impact="Nobody yet; uncorrected errors of on-chip memory crash engines.",
+        action="Drain the GPU and have the card replaced.",
+        description="On-chip memory of GPU {{ $labels.gpu }} ({{ $labels.uuid }}) had more uncorrected errors than "
+        "NVIDIA accepts of a card in service.",
+    )
+
+
+def _state(timing: Timing, name: str, signal: str, comparison: str, **words: Unpack[Words]) -> Alert:
+    bridge = duration(timing.window(15))  # one missed scrape must not reset `for`
+    return Alert(
+        name=name,
+        expr=f"last_over_time({signal}[{bridge}]) {comparison}",
+        severity="ticket",
+        cls="root",
+        component="gpu",
+        board=BOARD,
+        pending=60,
+        keep_firing=300,
+        delay=timing.gpu_collection_interval,
+        hops=2,
+        **words,
+    )
