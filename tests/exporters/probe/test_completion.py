@@ -6,7 +6,8 @@ from typing import get_args
 import pytest
 
 from exporters.catalogue.probe import REASONS
-from exporters.probe.completion import Reason, Result, attempt, new_client
+from exporters.probe.asking import Reason, new_client
+from exporters.probe.completion import Result, attempt
 from exporters.probe.config import Config, Target
 
 TIMEOUT = 1.0
