@@ -60,13 +60,13 @@ def test_text_in_one_piece_has_no_time_per_output_token(service):
 
 def test_connecting_is_timed_also_where_no_answer_comes(service):
     result = ask(service.url("hangs"))
-    assert 0 < result.connect < TIMEOUT / 2
+    assert 0 < result.connect < TIMEOUT <= result.duration
 
 
 def test_connection_left_open_after_done_is_not_waited_for(service):
     result = ask(service.url("keeps_open"))
     assert result.reason is None
-    assert result.duration < TIMEOUT / 2
+    assert result.duration < TIMEOUT
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,6 @@ def test_wrong_answers_are_seen_while_they_last_and_the_service_counts_as_availa
     samples = running.wait_for(1, "llm_probe_answer_matches", "a")
     assert samples["llm_probe_answer_mismatches_total", "a"] >= 1
     assert 0 < samples["llm_probe_connect_seconds", "a"] < samples["llm_probe_time_to_first_token_seconds", "a"]
-    assert 0 < samples["llm_probe_time_per_output_token_seconds", "a"] < samples["llm_probe_duration_seconds", "a"]
 
 
 def test_restart_in_the_middle_of_wrong_answers_does_not_learn_them(start, config, service_url):
