@@ -74,7 +74,7 @@ def test_attempts_of_one_target_never_overlap(service):
         Config((hanging,), interval=0.2, timeout=0.5), judge()
     )  # the file refuses this; a slow machine may not
     run_for(1.3, prober)
-    assert prober.tallies[hanging].attempts == 2  # 0 to 0.5, 0.6 to 1.1, and the third is cut off
+    assert 1 <= prober.tallies[hanging].attempts <= 2  # 0 to 0.5, 0.6 to 1.1; overlapping ones would be four
 
 
 def test_model_is_looked_up_again_after_a_redeploy(service):
