@@ -116,6 +116,7 @@ def _probe(settings: Settings) -> Part:
     command = _python(
         "exporters.probe",
         *("--config-file", str(settings.state.config / "probe.yml")),
+        *("--state-file", str(settings.state.data / "probe.json")),
         *("--listen-address", settings.address("probe")),
     )
     return Part("probe", command, settings.url("probe"))
