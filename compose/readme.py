@@ -36,6 +36,7 @@ _ABOUT = {
     "alerts/generated/": "the rules as Prometheus reads them (committed, `make generate`)",
     "alerts/runbooks/": "one page per alert",
     "alerts/timing.yaml": "the clock: scrape, evaluation, group waits",
+    "compose/deadman.yaml": "the dead man's switch alone, for another machine",
     "compose/targets/": "where your own engines and exporters go: drop a file",
     "dashboards/generated/": "the boards as Grafana reads them (committed, `make generate`)",
     "tests/": "mirrors the folders; contracts/ holds folders to each other, e2e/ runs the whole stack",
