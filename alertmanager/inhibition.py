@@ -9,19 +9,21 @@ from typing import Any
 
 from alertmanager.routing import equals
 from alerts.rules.inhibitors import twin_name
-from alerts.rules.rule import Alert, Group, Mute
+from alerts.rules.rule import Group, Mute
 
 
 def inhibit_rules(groups: Iterable[Group]) -> list[dict[str, Any]]:
     """One rule per edge, in the order of the catalogue."""
-    return [_rule(alert, mute) for group in groups for alert in group.alerts for mute in alert.mutes]
+    edges = [(twin_name(alert, mute), mute) for group in groups for alert in group.alerts for mute in alert.mutes]
+    # An alert of several rules (one for each objective) has each of its edges once.
+    return [_rule(twin, mute) for twin, mute in dict.fromkeys(edges)]
 
 
-def _rule(root: Alert, mute: Mute) -> dict[str, Any]:
+def _rule(twin: str, mute: Mute) -> dict[str, Any]:
     # Labels that are missing on both sides count as equal, so one alert without them would mute the world.
     present = [f'{label}!=""' for label in mute.equal]
     return {
-        "source_matchers": [equals("alertname", twin_name(root, mute)), *present],
+        "source_matchers": [equals("alertname", twin), *present],
         "target_matchers": [equals("alertname", mute.alert), *present],
         "equal": list(mute.equal),
     }

@@ -1,15 +1,19 @@
 """Routes: which receiver an alert reaches, how alerts are grouped into one message, how often it repeats.
 
-Routes read the labels that every alert carries (severity, class), never alert names, so that a new alert
+Routes read the labels that every alert carries (severity, class, team), never alert names, so that a new alert
 needs no route. Watchdog is the exception: it is the heartbeat.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from alertmanager.receivers import HEARTBEAT, NOBODY, PAGE, TICKET, UNROUTED
+from alertmanager.deadman import WATCHDOG
+from alertmanager.receivers import HEARTBEAT, NOBODY, UNROUTED, page, ticket
+from alertmanager.teams import Team
 from alerts.timing import Timing, duration
 
-WATCHDOG: Final = "Watchdog"
+TEAM: Final = "team"
+"""Label that says whose an alert is."""
 
 PAGE_REPEAT: Final = "4h"
 """Half a shift: long enough not to nag who works on it, short enough that a handover gets the message again."""
@@ -27,7 +31,7 @@ _HEARTBEAT_REPEAT: Final = 0.8
 dated when it was delivered, slightly after its tick: a repeat of a whole interval would miss every second tick."""
 
 
-def route_tree(timing: Timing) -> dict[str, Any]:
+def route_tree(timing: Timing, teams: Mapping[str, Team]) -> dict[str, Any]:
     """The routing tree. What matches no route goes to `unrouted`, which people see."""
     return {
         "receiver": UNROUTED,
@@ -38,10 +42,28 @@ def route_tree(timing: Timing) -> dict[str, Any]:
         "routes": [
             _heartbeat(timing),
             {"receiver": NOBODY, "matchers": [equals("severity", "none")]},
-            _page(timing),
-            _ticket(timing),
+            _pages(timing, teams),
+            _tickets(timing, teams),
         ],
     }
+
+
+def time_intervals(teams: Mapping[str, Team]) -> list[dict[str, Any]]:
+    """The hours in which teams take tickets, as Alertmanager's `time_intervals`."""
+    return [
+        {
+            "name": _hours_name(name),
+            "time_intervals": [
+                {
+                    "weekdays": list(hours.weekdays),
+                    "times": [{"start_time": hours.start, "end_time": hours.end}],
+                    "location": hours.location,
+                }
+            ],
+        }
+        for name, team in teams.items()
+        if (hours := team.ticket_hours)
+    ]
 
 
 def equals(label: str, value: str) -> str:
@@ -60,23 +82,38 @@ def _heartbeat(timing: Timing) -> dict[str, Any]:
     }
 
 
-def _page(timing: Timing) -> dict[str, Any]:
+def _pages(timing: Timing, teams: Mapping[str, Team]) -> dict[str, Any]:
     """Roots and meta alerts by what broke; symptoms by who is hurt, later, so that their root can mute them."""
-    return {
-        "receiver": PAGE,
-        "matchers": [equals("severity", "page")],
-        "group_by": _GROUPS["root"],
-        "repeat_interval": PAGE_REPEAT,
-        "routes": [_symptom(timing) | {"group_by": _GROUPS["symptom"]}],
-    }
+    symptom = _symptom(timing) | {"group_by": _GROUPS["symptom"]}
+    common = {"matchers": [equals("severity", "page")], "group_by": _GROUPS["root"], "repeat_interval": PAGE_REPEAT}
+    return _by_team(teams, common, lambda name: {"receiver": page(name), "routes": [symptom]})
 
 
-def _ticket(timing: Timing) -> dict[str, Any]:
-    return {
-        "receiver": TICKET,
-        "matchers": [equals("severity", "ticket")],
-        "routes": [_symptom(timing)],
-    }
+def _tickets(timing: Timing, teams: Mapping[str, Team]) -> dict[str, Any]:
+    def of_team(name: str) -> dict[str, Any]:
+        # Alertmanager's routes inherit everything but these hours.
+        hours = {"active_time_intervals": [_hours_name(name)]} if teams[name].ticket_hours else {}
+        return {"receiver": ticket(name), **hours, "routes": [_symptom(timing) | hours]}
+
+    return _by_team(teams, {"matchers": [equals("severity", "ticket")]}, of_team)
+
+
+def _by_team(
+    teams: Mapping[str, Team], common: dict[str, Any], of_team: Callable[[str], dict[str, Any]]
+) -> dict[str, Any]:
+    """A route that parts its alerts by team: by a team's own matchers, then by the label, else to the first team."""
+    default = next(iter(teams))
+    matched = [(name, team.matchers) for name, team in teams.items() if team.matchers]
+    labelled = [(name, [equals(TEAM, name)]) for name in teams]
+    # One team alone gets everything, so nothing has to be told apart.
+    rules = matched + labelled if len(teams) > 1 else []
+    rest = of_team(default)
+    routes = [{"matchers": list(matchers)} | of_team(name) for name, matchers in rules] + rest["routes"]
+    return {"receiver": rest["receiver"]} | common | rest | {"routes": routes}
+
+
+def _hours_name(team: str) -> str:
+    return f"ticket-hours-{team}"
 
 
 def _symptom(timing: Timing) -> dict[str, Any]:

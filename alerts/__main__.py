@@ -7,8 +7,10 @@ from pathlib import Path
 
 from alerts.generate import render
 from alerts.links import from_environment
+from alerts.objectives import load as load_objectives
 from alerts.output import write
 from alerts.rules import catalogue
+from alerts.rules.slo import detection
 from alerts.timing import DEFAULT_FILE, Timing, load
 
 
@@ -20,6 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--output", type=Path, default=Path(__file__).with_name("generated"), help="folder to write to (%(default)s)"
     )
     parser.add_argument("--bounds", action="store_true", help="print each alert's longest time from fault to message")
+    parser.add_argument(
+        "--detection", action="store_true", help="print how soon each size of fault is noticed, by objective"
+    )
     options = parser.parse_args(arguments)
     try:
         timing = load(options.timing)
@@ -31,6 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"{options.output}: {', '.join(changed) if changed else 'nothing changed'}")
     if options.bounds:
         _print_bounds(timing)
+    if options.detection:
+        print("\n".join(detection(timing, load_objectives())))
     return 0
 
 

@@ -129,7 +129,7 @@ def _fetch(directory: Path, wanted: list[Tool], say: Callable[[str], None]) -> N
             subprocess.run(["dpkg", "-x", package, unpacked], check=True, capture_output=True)
         # 200 MB that no page reads: the time zones before they were made into scripts.
         shutil.rmtree(unpacked / "usr" / "share" / "javascript" / "moment-timezone" / "data", ignore_errors=True)
-        _free_of_root(unpacked)
+        free_of_root(unpacked)
         shutil.rmtree(directory / _PACKAGES, ignore_errors=True)
         unpacked.rename(directory / _PACKAGES)
     for tool in wanted:
@@ -139,7 +139,7 @@ def _fetch(directory: Path, wanted: list[Tool], say: Callable[[str], None]) -> N
         raise BinariesMissingError(_by_hand(old, "the system's packages are too old or do not run"))
 
 
-def _free_of_root(packages: Path) -> None:
+def free_of_root(packages: Path) -> None:
     """Let Debian's Alertmanager run where only root could install it.
 
     It opens its built-in templates below an absolute path, and no flag changes that. The path is replaced by one of

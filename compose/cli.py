@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from types import FrameType
 
 import httpx
@@ -15,7 +16,10 @@ from rich.console import Console
 from alerts.drills import DRILLS
 from alerts.drills.judge import Report
 from alerts.drills.run import DrillRefused, run
-from compose import doctor
+from alerts.explain import explain
+from alerts.rules import catalogue
+from alerts.timing import load
+from compose import doctor, notify
 from compose.binaries import BinariesMissingError
 from compose.configuration import ConfigurationError
 from compose.native import NativeStack, StackError
@@ -34,8 +38,13 @@ environment:
   INFERENCE_PORT 8000, GPU_EXPORTER_PORT 9836, PROBE_PORT 9837, DEADMAN_PORT 9838, INBOX_HTTP_PORT 8025,
   INBOX_SMTP_PORT 1025, PROMETHEUS_PORT 9090, ALERTMANAGER_PORT 9093, NODE_EXPORTER_PORT 9100
   RUNBOOK_URL, GRAFANA_URL, ALERTMANAGER_UI_URL   where messages link to; empty leaves the link out
+  TEAMS_FILE             who is told (default alertmanager/teams.yaml)
+  INFERWATCH_CHANNELS    inbox (default): no message leaves this machine. real: messages reach people, by
+    SECRETS_DIR          folder of the secret files that the teams name (slack_url, smtp_password, ...)
+    SMTP_SMARTHOST, SMTP_FROM, SMTP_USER; SMTP_REQUIRE_TLS (default true)
+    HEARTBEAT_URL_FILE   a second, outside watcher of the heartbeat; PAGERDUTY_URL for another region
 
-The ports and the clock of a running stack are remembered until `inferwatch down`.
+Ports, clock and channels of a running stack are remembered until `inferwatch down`.
 """
 
 Command = Callable[[argparse.Namespace, Settings, Console], int]
@@ -57,6 +66,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(f"{error}\nEvery part's log is in {settings.state.log}.", _FAILED)
     except (StackError, ConfigurationError, BinariesMissingError, DrillRefused) as error:
         return _fail(str(error), _FAILED)
+    except ValueError as error:  # objectives.yaml, timing.yaml or teams.yaml
+        return _fail(str(error), _USAGE)
     except (OSError, RuntimeError, httpx.HTTPError) as error:
         return _fail(f"{type(error).__name__}: {error}", _FAILED)
     except KeyboardInterrupt:
@@ -73,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     up = _command(commands, "up", _up, "start everything that does not run; returns when all of it is healthy")
     up.add_argument("--clock", choices=CLOCKS, help="compressed: the tests' clock, same rules, less waiting")
+    _command(commands, "reload", _reload, "take objectives.yaml and timing.yaml over into the running stack")
     _command(commands, "down", _down, "stop every process; data and logs stay")
     status = _command(commands, "status", _status, "show every part: URL, health, process id")
     status.add_argument("--json", action="store_true", help="a list of {name, url, healthy, pid}")
@@ -81,6 +93,20 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("name", nargs="?", metavar="NAME", choices=[one.name for one in DRILLS], help="see --list")
     what.add_argument("--list", action="store_true", help="name every drill and what it does")
     drill.add_argument("--real-channels", action="store_true", help="also where messages reach people")
+    rules = commands.add_parser("rules", help="look into the alert rules", description="Look into the alert rules.")
+    about = _command(
+        rules.add_subparsers(metavar="COMMAND", required=True), "explain", _explain, "say what one alert means and does"
+    )
+    about.add_argument("name", metavar="ALERT", choices=sorted(catalogue(load())), help="its name, as in a message")
+    notifying = _command(commands, "notify", _notify, "send a test page through every channel and say which took it")
+    notifying.add_argument("what", choices=["test"], help="the marked test page")
+    export = _command(commands, "export", _export, "write a part of the stack for an installation that exists already")
+    export.add_argument("what", choices=["alertmanager"], help="routes, inhibit rules, receivers and templates")
+    export.add_argument("--into", type=Path, metavar="FILE", help="also write FILE with them merged into it")
+    export.add_argument("--output", type=Path, default=Path("export"), metavar="DIR", help="where to (%(default)s)")
+    export.add_argument(
+        "--installed-at", metavar="DIR", help="where the templates will lie on that machine (default: --output)"
+    )
     _command(commands, "doctor", _doctor, "check what the stack needs, and say what to do about what is missing")
     return parser
 
@@ -101,9 +127,17 @@ def _up(options: argparse.Namespace, settings: Settings, console: Console) -> in
     console.print("\nThe stack is up:")
     for part in parts:
         console.print(f"  {part.name:14} {part.url}", markup=False)
-    console.print(
-        f"\nMessages arrive at {stack.url('inbox')}. Next: `make drill NAME=engine_dies`, `make status`, `make down`."
-    )
+    if stack.receivers_are_inbox:
+        where = f"Messages arrive at {stack.url('inbox')}. Next: `make drill NAME=engine_dies`, `make status`"
+    else:
+        where = "Messages reach people. Next: `inferwatch notify test`, `make status`"
+    console.print(f"\n{where}, `make down`.")
+    return 0
+
+
+def _reload(options: argparse.Namespace, settings: Settings, console: Console) -> int:
+    changed = NativeStack(settings).reload()
+    console.print(f"taken over by {', '.join(sorted(changed))}" if changed else "nothing changed", markup=False)
     return 0
 
 
@@ -149,6 +183,28 @@ def _print_report(report: Report, settings: Settings) -> None:
     for problem in report.problems:
         print(f"  PROBLEM {problem}")
     print("proven" if report.ok else "not proven")
+
+
+def _explain(options: argparse.Namespace, settings: Settings, console: Console) -> int:
+    print(explain(options.name, settings.timing))
+    return 0
+
+
+def _notify(options: argparse.Namespace, settings: Settings, console: Console) -> int:
+    with console.status("sending"):
+        outcomes = notify.test(settings)
+    for outcome in outcomes:
+        said = f"accepted after {outcome.seconds:.1f} s" if outcome.accepted else f"NOT ACCEPTED: {outcome.words}"
+        print(f"{outcome.channel.receiver:20} {outcome.channel.kind:10} {said}")
+    if not settings.real_channels:
+        print(f"\nAll of these are the inbox, {settings.url('inbox')}; see `inferwatch --help` for real channels.")
+    return 0 if all(outcome.accepted for outcome in outcomes) else _FAILED
+
+
+def _export(options: argparse.Namespace, settings: Settings, console: Console) -> int:
+    for path in notify.export(settings, os.environ, options.output, options.into, options.installed_at):
+        print(path)
+    return 0
 
 
 def _doctor(options: argparse.Namespace, settings: Settings, console: Console) -> int:

@@ -7,11 +7,10 @@ from pathlib import Path
 import yaml
 
 from alertmanager import generate as routes
-from alertmanager.receivers import TEMPLATES, Receivers
 from alerts import generate as rules
 from alerts.links import Links, from_environment
 from alerts.output import write
-from compose import parts, prometheus
+from compose import channels, parts, prometheus
 from compose.binaries import is_debian_build, version
 from compose.part import Part
 from compose.settings import Settings
@@ -21,7 +20,7 @@ TARGETS = Path(__file__).with_name("targets")
 
 
 class ConfigurationError(RuntimeError):
-    """A rendered file is refused by the program that reads it; the message holds that program's words."""
+    """A rendered file or a secret cannot be used; the message holds the words of who refuses it."""
 
 
 def configure(settings: Settings, stack: tuple[Part, ...]) -> frozenset[str]:
@@ -31,17 +30,16 @@ def configure(settings: Settings, stack: tuple[Part, ...]) -> frozenset[str]:
         The parts whose configuration differs from what was there before.
 
     Raises:
-        ConfigurationError: promtool or amtool refuses a file.
+        ConfigurationError: promtool or amtool refuses a file, or a channel's setting or secret is not usable.
     """
     config = settings.state.config
-    settings.state.write_secret("slack_url", parts.slack_url(settings))
     changed = {
         "alertmanager": _alertmanager(settings, config / "alertmanager"),
         "prometheus": _prometheus(settings, stack, config),
         "probe": _changed(config / "probe.yml", _probe(settings)),
     }
-    _check(settings.bin_dir / "promtool", "check", "config", str(config / "prometheus.yml"))
-    _check(settings.bin_dir / "amtool", "check-config", str(config / "alertmanager" / routes.CONFIGURATION))
+    check(settings.bin_dir / "promtool", "check", "config", str(config / "prometheus.yml"))
+    check(settings.bin_dir / "amtool", "check-config", str(config / "alertmanager" / routes.CONFIGURATION))
     return frozenset(name for name, differs in changed.items() if differs)
 
 
@@ -58,13 +56,11 @@ def links(settings: Settings) -> Links:
 
 
 def _alertmanager(settings: Settings, folder: Path) -> bool:
-    receivers = Receivers(
-        slack_url_file=str(settings.state.secrets / "slack_url"),
-        smarthost=settings.address("inbox-smtp"),
-        heartbeat_url=parts.heartbeat_url(settings),
-        templates=(str(TEMPLATES / "*.tmpl"), str(folder / "*.tmpl")),
-    )
-    return bool(write(routes.render(settings.timing, links(settings), receivers), folder))
+    try:
+        receivers, teams = channels.prepare(settings)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
+    return bool(write(routes.render(settings.timing, links(settings), receivers, teams), folder))
 
 
 def _prometheus(settings: Settings, stack: tuple[Part, ...], config: Path) -> bool:
@@ -97,7 +93,12 @@ def _changed(path: Path, text: str) -> bool:
     return True
 
 
-def _check(program: Path, *arguments: str) -> None:
+def check(program: Path, *arguments: str) -> None:
+    """Run a checker.
+
+    Raises:
+        ConfigurationError: It refuses; the message holds its words.
+    """
     ran = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
     if ran.returncode:
         words = (ran.stdout + ran.stderr).strip()

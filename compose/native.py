@@ -5,15 +5,18 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 
 from alerts.timing import Timing
 from compose import binaries, parts, ports, processes
+from compose.channels import only_inbox
 from compose.configuration import configure
-from compose.readiness import Status, status, wait_healthy, wait_watched
+from compose.readiness import Status, reloaded_at, status, wait_healthy, wait_reloaded, wait_watched
 from compose.settings import Settings
 from compose.supervision import Supervision
 
 _UP_SECONDS = 60
+_RELOAD_SECONDS = 5
 
 Say = Callable[[str], None]
 
@@ -27,7 +30,11 @@ class NativeStack:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.supervision = Supervision(settings.state, parts.parts(settings))
+
+    @cached_property
+    def supervision(self) -> Supervision:
+        """The parts. Made when first asked for: `down` must work even where a setting of theirs is wrong."""
+        return Supervision(self.settings.state, parts.parts(self.settings))
 
     @property
     def timing(self) -> Timing:
@@ -36,8 +43,8 @@ class NativeStack:
 
     @property
     def receivers_are_inbox(self) -> bool:
-        """Always: the native stack is rendered with the inbox as its only receiver."""
-        return True
+        """Whether the configuration that was rendered last sends nothing to anyone outside."""
+        return only_inbox(self.settings)
 
     def url(self, part: str) -> str:
         """Where the part listens."""
@@ -90,13 +97,42 @@ class NativeStack:
                     self.down()
                 raise
 
+    def reload(self) -> frozenset[str]:
+        """Render the configuration anew from objectives.yaml and timing.yaml, and let the running parts read it.
+
+        Parts whose configuration is as it was go on undisturbed: Alertmanager regroups its alerts when it reads anew,
+        and may send what is muted. Prometheus reads anyway, so that a lost signal is made up for.
+
+        Returns:
+            The parts whose configuration differed.
+
+        Raises:
+            StackError: The stack does not run, or another command changes it.
+            NotReadyError: A part does not take the new configuration within five seconds.
+            ConfigurationError, OSError, ValueError: As their messages say; what runs is left as it is.
+        """
+        if not self.supervision.running():
+            raise StackError("the stack does not run; start it with `make up`")
+        with self._alone():
+            changed = configure(self.settings, tuple(self.supervision.parts.values()))
+            deadline = time.monotonic() + _RELOAD_SECONDS
+            watched = [
+                self.supervision.parts[name] for name in {"prometheus", *changed} & {"prometheus", "alertmanager"}
+            ]
+            before = {part.name: reloaded_at(part) for part in watched}
+            pids = {name: process.pid for name, process in self.supervision.processes().items()}
+            self._reread(changed | {"prometheus"}, pids)
+            for part in watched:
+                wait_reloaded(part, before[part.name], deadline)
+        return changed
+
     def down(self) -> None:
         """Stop every process of the stack; data and logs stay.
 
         Raises:
             StackError: A process would not end, not even when killed.
         """
-        left = self.supervision.end()
+        left = Supervision(self.settings.state, ()).end()
         self.settings.state.forget()
         if left:
             raise StackError(f"these processes would not end: {', '.join(map(str, left))}")
@@ -134,5 +170,7 @@ class NativeStack:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise StackError("another `inferwatch up` of this checkout is running; wait for it") from None
+                raise StackError(
+                    "another `inferwatch up` or `reload` of this checkout is running; wait for it"
+                ) from None
             yield

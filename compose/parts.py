@@ -4,13 +4,16 @@ import sys
 from pathlib import Path
 
 from alerts.timing import duration
-from compose import prometheus
+from compose import channels, prometheus
 from compose.binaries import offers
 from compose.part import Part
 from compose.settings import Settings
 from exporters.catalogue.labels import ENGINE, SERVICE
 
 _ENGINE_KIND = "inferwatch"
+ALERTMANAGER_MAINTENANCE = 15
+"""Seconds between Alertmanager's writes of what it has sent. Its own default is 15 minutes; killed within them, it
+sends every page of that time again."""
 
 
 def parts(settings: Settings) -> tuple[Part, ...]:
@@ -30,16 +33,6 @@ def parts(settings: Settings) -> tuple[Part, ...]:
 def probe_targets(settings: Settings) -> list[dict[str, str]]:
     """What the prober asks: the engines of this stack, as its configuration file names them."""
     return [{"name": "inference", SERVICE: "inference", "url": settings.url("inference")}]
-
-
-def slack_url(settings: Settings) -> str:
-    """Webhook of the inbox."""
-    return f"{settings.url('inbox')}/slack"
-
-
-def heartbeat_url(settings: Settings) -> str:
-    """Where Alertmanager sends the Watchdog."""
-    return f"{settings.url('deadman')}/heartbeat"
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:
@@ -71,7 +64,12 @@ def _gpu_exporter(settings: Settings) -> Part:
 
 def _node_exporter(settings: Settings) -> Part:
     name = "node-exporter"
-    command = (str(settings.bin_dir / "node_exporter"), f"--web.listen-address={settings.address(name)}")
+    command = (
+        str(settings.bin_dir / "node_exporter"),
+        f"--web.listen-address={settings.address(name)}",
+        # By default everything below /dev is left out, and with it the shared memory that HostShmFull watches.
+        r"--collector.filesystem.mount-points-exclude=^/(proc|sys|run/credentials/.+|var/lib/docker/.+)($|/)",
+    )
     return Part(name, command, settings.url(name), health="/metrics")
 
 
@@ -90,10 +88,7 @@ def _deadman(settings: Settings) -> Part:
         "alertmanager.deadman",
         *("--listen-address", settings.address("deadman")),
         *("--timeout", f"{3 * settings.timing.heartbeat_interval:g}"),
-        *("--slack-url-file", str(settings.state.secrets / "slack_url")),
-        *("--smtp-smarthost", settings.address("inbox-smtp")),
-        *("--smtp-from", "deadman@example.org"),
-        *("--smtp-to", "oncall@example.org"),
+        *channels.deadman_flags(settings),
     )
     return Part("deadman", command, settings.url("deadman"))
 
@@ -108,6 +103,7 @@ def _alertmanager(settings: Settings) -> Part:
         f"--web.listen-address={settings.address(name)}",
         f"--web.external-url={settings.url(name)}",
         "--cluster.listen-address=",
+        f"--data.maintenance-interval={ALERTMANAGER_MAINTENANCE}s",
     ]
     if offers(program, "--dispatch.start-delay"):
         # After a restart every inhibiting alert must be back before the first message leaves.
@@ -120,6 +116,7 @@ def _probe(settings: Settings) -> Part:
     command = _python(
         "exporters.probe",
         *("--config-file", str(settings.state.config / "probe.yml")),
+        *("--state-file", str(settings.state.data / "probe.json")),
         *("--listen-address", settings.address("probe")),
     )
     return Part("probe", command, settings.url("probe"))

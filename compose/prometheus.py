@@ -14,7 +14,8 @@ from exporters.catalogue.labels import CLUSTER, HOST, INSTANCE, JOB, NAMESPACE, 
 USER_JOB = "targets"
 """Job of the user's own engines and exporters, where their file names no other."""
 
-_RETENTION_TIME, _RETENTION_SIZE = "15d", "2GB"
+# As long as an error budget's default period (alerts/objectives.yaml), and a little.
+_RETENTION_TIME, _RETENTION_SIZE = "32d", "2GB"
 
 # A target that answers more than this is broken or hostile; its scrape fails and TargetDown says so.
 _LIMITS = {

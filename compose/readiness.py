@@ -111,6 +111,40 @@ def _unwatched(prometheus: Part, jobs: frozenset[str]) -> str:
     return "" if groups else "has no rules"
 
 
+def reloaded_at(part: Part) -> float:
+    """When Prometheus or Alertmanager last read its configuration, in seconds since the epoch.
+
+    Raises:
+        NotReadyError: It does not answer, or refuses the configuration that it was last told to read.
+    """
+    try:
+        answer = httpx.get(f"{part.url}/metrics", timeout=_TIMEOUT, trust_env=False)
+    except httpx.HTTPError as error:
+        raise NotReadyError(f"{part.name}: does not answer ({error})") from error
+    name = f"{part.name}_config_last_reload"
+    values = dict(line.split(" ") for line in answer.text.splitlines() if line.startswith(name))
+    if float(values.get(f"{name}_successful", 0)) != 1:
+        raise NotReadyError(f"{part.name}: refuses its configuration")
+    return float(values[f"{name}_success_timestamp_seconds"])
+
+
+def wait_reloaded(part: Part, before: float, deadline: float) -> None:
+    """Return when Prometheus or Alertmanager has read its configuration anew.
+
+    Args:
+        part: Which one.
+        before: What `reloaded_at` said before it was told to.
+        deadline: Of time.monotonic().
+
+    Raises:
+        NotReadyError: The deadline passed, or the configuration is refused.
+    """
+    while reloaded_at(part) <= before:
+        if time.monotonic() > deadline:
+            raise NotReadyError(f"{part.name}: has not read its new configuration in time")
+        time.sleep(_POLL)
+
+
 def _blame(supervision: Supervision, name: str, why: str) -> str:
     log = supervision.log(name)
     lines = log.read_text(errors="replace").splitlines()[-_LOG_LINES:] if log.exists() else []

@@ -28,15 +28,19 @@ _ABOUT = {
     "pyproject.toml": "packaging, dependencies, and the settings of every tool",
     "alertmanager/generated/": "the configuration as Alertmanager reads it (committed, `make generate`)",
     "alertmanager/inbox/page/": "the inbox's web page",
+    "alertmanager/teams.yaml": "what you change: who is told, through which channels, when tickets may come",
     "alertmanager/templates/email.tmpl": "the email, text and html",
+    "alertmanager/templates/pagerduty.tmpl": "the PagerDuty event",
     "alertmanager/templates/slack.tmpl": "the Slack message",
     "alertmanager/templates/words.tmpl": "the words that both share",
     "alerts/generated/": "the rules as Prometheus reads them (committed, `make generate`)",
     "alerts/runbooks/": "one page per alert",
+    "alerts/objectives.yaml": "what you change: replicas needed, promises, thresholds, alerts that you do not want",
     "alerts/timing.yaml": "the clock: scrape, evaluation, group waits",
+    "compose/deadman.yaml": "the dead man's switch alone, for another machine",
     "compose/targets/": "where your own engines and exporters go: drop a file",
-    "exporters/gpu/simulator/every_fault.json": "a scenario that plays every fault of the simulated GPUs",
     "dashboards/generated/": "the boards as Grafana reads them (committed, `make generate`)",
+    "exporters/gpu/simulator/every_fault.json": "a scenario that puts simulated GPUs through every fault",
     "tests/": "mirrors the folders; contracts/ holds folders to each other, e2e/ runs the whole stack",
 }
 
@@ -77,7 +81,8 @@ def _alerts_table() -> str:
 
 def _row(alert: Alert, bound: float) -> str:
     reaches = {"page": "Slack and email", "ticket": "Slack", "none": "the dead man's switch"}[alert.severity]
-    within = f"{bound:.0f} s" if alert.severity != "none" else "always"
+    seconds = f"{bound:.0f} s" if bound < 3600 else f"{bound / 3600:.1f} h"
+    within = seconds if alert.severity != "none" else "always"
     drills = ", ".join(f"`{drill.name}`" for drill in DRILLS if drill.alert == alert.name)
     return f"| [{alert.name}](alerts/runbooks/{alert.name}.md) | {reaches} | {within} | {drills} |"
 

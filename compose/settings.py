@@ -5,12 +5,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
+from alertmanager.receivers import VARIABLES as CHANNEL_VARIABLES
+from alertmanager.teams import DEFAULT_FILE as TEAMS_FILE
 from alerts.timing import Timing, load
 from compose import ports
 from compose.state import State
 
 Clock = Literal["real", "compressed"]
 CLOCKS: tuple[Clock, ...] = get_args(Clock)
+
+Channels = Literal["inbox", "real"]
+CHANNELS: tuple[Channels, ...] = get_args(Channels)
 
 CHECKOUT = Path(__file__).parent.parent
 
@@ -29,6 +34,19 @@ class Settings:
     """Where the service keeps the model that it builds."""
     links: Mapping[str, str]
     """RUNBOOK_URL, GRAFANA_URL and ALERTMANAGER_UI_URL where they are set; empty leaves a link out."""
+
+    channels: Mapping[str, str]
+    """INFERWATCH_CHANNELS, TEAMS_FILE and the variables of real channels, where they are set; paths are absolute."""
+
+    @property
+    def real_channels(self) -> bool:
+        """Whether messages are meant to reach people; otherwise all end in the inbox."""
+        return self.channels.get("INFERWATCH_CHANNELS") == "real"
+
+    @property
+    def teams(self) -> Path:
+        """The file of teams."""
+        return Path(self.channels.get("TEAMS_FILE", TEAMS_FILE))
 
     @property
     def timing(self) -> Timing:
@@ -49,8 +67,8 @@ class Settings:
         return replace(self, clock=clock)
 
     def remember(self) -> None:
-        """Keep ports and clock for later commands, until the stack is taken down."""
-        self.state.remember(ports=dict(self.ports), clock=self.clock)
+        """Keep ports, clock and channels (no secrets) for later commands, until the stack is taken down."""
+        self.state.remember(ports=dict(self.ports), clock=self.clock, channels=dict(self.channels))
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
@@ -76,4 +94,22 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
             for name in ("RUNBOOK_URL", "GRAFANA_URL", "ALERTMANAGER_UI_URL")
             if name in environment
         },
+        channels=_channels(environment) or memory.get("channels", {}),
     )
+
+
+def _channels(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables of the channels as they are set, checked as far as they can be without reading a file."""
+    files = ("TEAMS_FILE", "SECRETS_DIR", "HEARTBEAT_URL_FILE")
+    names = ("INFERWATCH_CHANNELS", "TEAMS_FILE", *CHANNEL_VARIABLES)
+    said = {name: environment[name] for name in names if environment.get(name)}
+    kind = said.get("INFERWATCH_CHANNELS", "inbox")
+    if kind not in CHANNELS:
+        raise ValueError(f"INFERWATCH_CHANNELS must be one of {', '.join(CHANNELS)}, got {kind!r}")
+    missing = [name for name in ("SECRETS_DIR", "SMTP_SMARTHOST", "SMTP_FROM") if name not in said]
+    if kind == "real" and missing:
+        raise ValueError(f"INFERWATCH_CHANNELS=real needs {', '.join(missing)} too")
+    if kind == "inbox":
+        # Whatever else is set is meant for real channels, or for another program.
+        said = {name: said[name] for name in ("INFERWATCH_CHANNELS", "TEAMS_FILE") if name in said}
+    return said | {name: str(Path(said[name]).expanduser().resolve()) for name in files if name in said}

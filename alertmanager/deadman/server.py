@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from alertmanager.routing import WATCHDOG
+from alertmanager.deadman import WATCHDOG
 
 MAX_BODY_BYTES = 256_000
 

@@ -1,13 +1,52 @@
 """Faults that prove the alerts: each breaks a running stack and knows the one page that must follow."""
 
-from alerts.drills import alerting_goes_blind, engine_dies, engine_hangs, exporter_dies, gpu_overheats, service_fails
+from alerts.drills import (
+    alerting_goes_blind,
+    engine_dies,
+    engine_hangs,
+    exporter_dies,
+    gpu_cannot_repair_memory,
+    gpu_falls_off_bus,
+    gpu_has_its_power_cut,
+    gpu_is_throttled_by_heat,
+    gpu_loses_memory,
+    gpu_loses_nvlinks,
+    gpu_memory_is_orphaned,
+    gpu_overheats,
+    gpu_reports_contained_xid,
+    gpu_reports_fatal_xid,
+    gpu_reports_program_xid,
+    gpu_stops_answering,
+    gpu_waits_for_reset,
+    prometheus_is_cut_off,
+    requests_fail_in_bursts,
+    root_is_silenced,
+    service_fails,
+    slack_refuses,
+)
 from alerts.drills.drill import Drill
 
 DRILLS: tuple[Drill, ...] = (
     engine_dies.DRILL,
     engine_hangs.DRILL,
+    gpu_falls_off_bus.DRILL,
+    gpu_stops_answering.DRILL,
+    gpu_reports_fatal_xid.DRILL,
+    gpu_loses_memory.DRILL,
     gpu_overheats.DRILL,
     service_fails.DRILL,
+    requests_fail_in_bursts.DRILL,
     exporter_dies.DRILL,
+    prometheus_is_cut_off.DRILL,
+    root_is_silenced.DRILL,
+    slack_refuses.DRILL,
     alerting_goes_blind.DRILL,
+    gpu_reports_contained_xid.DRILL,
+    gpu_reports_program_xid.DRILL,
+    gpu_cannot_repair_memory.DRILL,
+    gpu_waits_for_reset.DRILL,
+    gpu_is_throttled_by_heat.DRILL,
+    gpu_has_its_power_cut.DRILL,
+    gpu_memory_is_orphaned.DRILL,
+    gpu_loses_nvlinks.DRILL,
 )

@@ -33,6 +33,8 @@ class Drill:
     """Undoes inject; safe to call twice, and where inject failed half way."""
     subject: Callable[[Stack], tuple[str, ...]]
     """Words that each firing message must contain: the service, the host, the GPU."""
+    broken: tuple[Channel, ...] = ()
+    """Channels that the fault itself breaks: what reaches them of this alert is welcome, however late or often."""
     extra_bound: Callable[[Timing], float] = lambda timing: 0.0
     """Seconds that this fault takes beyond the alert's bound, where its path is longer than a rule's."""
 

@@ -57,8 +57,9 @@ class _Run:
             deadline=alert.bound(timing) + extra + TOLERANCE_SECONDS,
             resolve_deadline=resolve + extra + TOLERANCE_SECONDS,
         )
-        # As long as a muted symptom would have needed to reach a channel.
-        self.watch = max((self.known[mute.alert].bound(timing) for mute in alert.mutes), default=0.0)
+        # As long as a muted page would have needed to reach a channel; a ticket may take days.
+        muted = [self.known[mute.alert] for mute in alert.mutes]
+        self.watch = max((one.worst_bound(timing) for one in muted if one.severity == "page"), default=0.0)
         self.before: frozenset[str] = frozenset()
         self.broken_at = self.mended_at = 0.0
 
@@ -119,9 +120,11 @@ class _Run:
         time.sleep(2 * timing.evaluation_interval + NOTIFIER_SECONDS + DELIVERY_SECONDS)
 
     def _active(self) -> set[str]:
-        """Names of alerts, pending or firing, that can reach a person."""
+        """Names of alerts, pending or firing, that can reach a person and are not about this machine's own state."""
         alerts = call("GET", f"{self.stack.url('prometheus')}/api/v1/alerts")["data"]["alerts"]
-        return {alert["labels"]["alertname"] for alert in alerts if alert["labels"].get("severity") != "none"}
+        told = [alert["labels"] for alert in alerts if alert["labels"].get("severity") != "none"]
+        host = {name for name, alert in self.known.items() if alert.component == "host"} - {self.drill.alert}
+        return {labels["alertname"] for labels in told} - host
 
     def _new(self) -> list[Message]:
         try:

@@ -5,6 +5,7 @@ from alerts.engines.adapter import Adapter, record
 from alerts.rules.rule import Recording
 from alerts.timing import Timing, duration
 from exporters.catalogue import llm
+from exporters.catalogue.labels import SERVICE_FAULTS
 from exporters.catalogue.metric import Metric
 
 KIND = "inferwatch"
@@ -16,26 +17,39 @@ def _with_model(expr: str) -> str:
     return f'label_replace({expr}, "model", "$1", "gen_ai_request_model", "(.*)")'
 
 
-def _buckets(metric: Metric) -> str:
-    rate = _with_model(f'rate({metric.bucket}{{engine="{KIND}"}}[1m])')
+def _buckets(metric: Metric, minute: str) -> str:
+    rate = _with_model(f'rate({metric.bucket}{{engine="{KIND}"}}[{minute}])')
     return f"sum by ({_PER_SERVICE}) ({rate})"
 
 
 def _recordings(timing: Timing) -> tuple[Recording, ...]:
-    progress = duration(timing.window(15))
-    requests = _with_model(f'rate({llm.REQUEST_DURATION.count}{{engine="{KIND}"}}[1m])')
+    progress, minute, lately = (duration(timing.window(seconds)) for seconds in (15, 60, 600))
+    requests = _with_model(f'rate({llm.REQUEST_DURATION.count}{{engine="{KIND}"}}[{minute}])')
+    well = _with_model(f'rate({llm.REQUEST_DURATION.count}{{engine="{KIND}", error_type=""}}[{minute}])')
+    failed = llm.REQUEST_ERRORS.where(engine=KIND, error_type__re="|".join(SERVICE_FAULTS)).over(minute)
+    counted = signals.FAILED_REQUESTS.where(engine=KIND)
     without = "gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, error_type"
     return (
         record(signals.RUNNING, str(llm.RUNNING.where(engine=KIND))),
         record(signals.WAITING, str(llm.WAITING.where(engine=KIND))),
         record(signals.MODEL_LOADED, str(llm.MODEL_LOADED.where(engine=KIND))),
         record(signals.PROGRESS, f"rate({llm.ENGINE_STEPS.where(engine=KIND).over(progress)})"),
-        record(signals.PROMPT_TOKENS, f"rate({llm.PROMPT_TOKENS.where(engine=KIND).over('1m')})"),
-        record(signals.GENERATED_TOKENS, f"rate({llm.GENERATED_TOKENS.where(engine=KIND).over('1m')})"),
+        record(signals.PROMPT_TOKENS, f"rate({llm.PROMPT_TOKENS.where(engine=KIND).over(minute)})"),
+        record(signals.GENERATED_TOKENS, f"rate({llm.GENERATED_TOKENS.where(engine=KIND).over(minute)})"),
         record(signals.REQUESTS, f"sum without ({without}) ({requests})"),
-        record(signals.REQUEST_ERRORS, f"rate({llm.REQUEST_ERRORS.where(engine=KIND).over('1m')})"),
-        record(signals.TIME_TO_FIRST_TOKEN, _buckets(llm.TIME_TO_FIRST_TOKEN)),
-        record(signals.TIME_PER_OUTPUT_TOKEN, _buckets(llm.TIME_PER_OUTPUT_TOKEN)),
+        record(signals.REQUEST_ERRORS, f"rate({llm.REQUEST_ERRORS.where(engine=KIND).over(minute)})"),
+        record(signals.FAILED_REQUESTS, f"sum without (error_type) (rate({failed}))"),
+        # Failures by their own counter, which starts at 0: the histogram's series of an error appears with its first
+        # error, which a rate then misses, and more could seem to have failed than were asked for.
+        record(signals.VALID_REQUESTS, f"sum without ({without}) ({well} or {counted})"),
+        record(signals.TIME_TO_FIRST_TOKEN, _buckets(llm.TIME_TO_FIRST_TOKEN, minute)),
+        record(signals.TIME_PER_OUTPUT_TOKEN, _buckets(llm.TIME_PER_OUTPUT_TOKEN, minute)),
+        record(signals.RESTARTS, f"resets({llm.ENGINE_STEPS.where(engine=KIND).over(lately)})"),
+        record(signals.KV_CACHE_USAGE, str(llm.KV_CACHE_USAGE.where(engine=KIND))),
+        record(signals.PREEMPTIONS, f"rate({llm.PREEMPTIONS.where(engine=KIND).over(minute)})"),
+        record(signals.REJECTIONS, f"rate({llm.REJECTIONS.where(engine=KIND).over(minute)})"),
+        record(signals.BUILD_INFO, str(llm.BUILD_INFO.where(engine=KIND))),
+        record(signals.ENGINE_GPU, str(llm.GPU_INFO.where(engine=KIND))),
     )
 
 

@@ -3,18 +3,36 @@
 from alerts import signals
 from alerts.engines import ENGINES
 from alerts.engines.adapter import record
+from alerts.objectives import Objectives
 from alerts.rules.rule import Alert, Group, Mute
 from alerts.timing import Timing, duration
-from exporters.catalogue.labels import CLUSTER, SERVICE
+from exporters.catalogue.labels import CLUSTER, INSTANCE, SERVICE
 
 _BOARD = "d/fleet/fleet?var-cluster={{ $labels.cluster | urlquery }}&var-service={{ $labels.service | urlquery }}"
 _SERVICE = (CLUSTER, SERVICE)
+_SYMPTOMS = ("ServiceCapacityLost", "ServiceDown", "SloFastBurn")
+"""What users of a service feel where so many of its engines are broken that one of them pages."""
+
+_OWN_TICKETS = (
+    "EngineModelNotLoaded",
+    "EngineQueueBacklog",
+    "EngineKvCacheSaturated",
+    "EnginePreemptionStorm",
+    "EngineRejections",
+    "EngineErrorsInternal",
+)
+"""What a broken engine also shows of itself."""
 
 HUNG_WINDOW_SECONDS = 15
 """Three scrapes at the default clock: the idle heartbeat turns at least once a second, so none in 15 s is no chance."""
 
+_MUTES = (
+    *(Mute(symptom, _SERVICE) for symptom in _SYMPTOMS),
+    *(Mute(ticket, (CLUSTER, INSTANCE)) for ticket in _OWN_TICKETS),
+)
 
-def group(timing: Timing) -> Group:
+
+def group(timing: Timing, objectives: Objectives) -> Group:
     """Signals of all engines, then their alerts, in one group: no evaluation is lost between them."""
     up = record(signals.ENGINE_UP, 'up{engine!=""}')
     native = tuple(recording for adapter in ENGINES for recording in adapter.recordings(timing))
@@ -39,7 +57,8 @@ def _down(timing: Timing) -> Alert:
         hard=True,
         # A refused connection fails at once; a frozen process only after the scrape timeout.
         delay=timing.scrape_timeout,
-        mutes=(Mute("ServiceDown", _SERVICE),),
+        mutes=_MUTES,
+        breaks_replica=True,
     )
 
 
@@ -76,5 +95,6 @@ def _hung(timing: Timing) -> Alert:
         hard=True,
         window=window,
         hops=2,  # the probe's signal is recorded in the group `service`
-        mutes=(Mute("ServiceDown", _SERVICE),),
+        mutes=_MUTES,
+        breaks_replica=True,
     )

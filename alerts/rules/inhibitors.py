@@ -13,18 +13,20 @@ from alerts.timing import Timing, duration
 
 
 def twin_name(root: Alert, mute: Mute) -> str:
-    """Name of the twin of a root on the scope of a mute: `EngineDownMutesService`."""
-    return f"{root.name}Mutes{mute.equal[-1].capitalize()}"
+    """Name of the twin of a root on the scope of a mute: `EngineDownMutesService`, `GpuMissingMutesUuidSlow`."""
+    return f"{root.name}Mutes{mute.equal[-1].capitalize()}{'Slow' if mute.slow else ''}"
 
 
 def twins(root: Alert, timing: Timing, catalogue: Mapping[str, Alert]) -> tuple[Alert, ...]:
-    """The twins of one root, one per scope; they belong in the root's group, after it.
+    """The twins of one root, one per scope and kind of tail; they belong in the root's group, after it.
 
     Raises:
         KeyError: If the root mutes an alert that is not in the catalogue.
     """
     scopes: dict[str, list[Mute]] = {}
     for mute in root.mutes:
+        if mute.alert not in catalogue:
+            continue  # disabled
         scopes.setdefault(twin_name(root, mute), []).append(mute)
     return tuple(_twin(name, root, mutes, timing, catalogue) for name, mutes in scopes.items())
 
@@ -32,8 +34,9 @@ def twins(root: Alert, timing: Timing, catalogue: Mapping[str, Alert]) -> tuple[
 def _twin(name: str, root: Alert, mutes: list[Mute], timing: Timing, catalogue: Mapping[str, Alert]) -> Alert:
     scope = ", ".join(mutes[0].equal)
     tail = duration(tail_seconds([catalogue[mute.alert] for mute in mutes], timing))
-    state = f'ALERTS{{alertname="{root.name}"}}'
-    fired = f'ALERTS{{alertname="{root.name}", alertstate="firing"}}'
+    paging = ', severity="page"' if mutes[0].whole_service else ""
+    state = f'ALERTS{{alertname="{root.name}"{paging}}}'
+    fired = f'ALERTS{{alertname="{root.name}", alertstate="firing"{paging}}}'
     return Alert(
         name=name,
         expr=f"max by ({scope}) ({state})\nor\nmax by ({scope}) (max_over_time({fired}[{tail}]))",
@@ -52,15 +55,16 @@ def tail_seconds(muted: list[Alert], timing: Timing) -> float:
     return max(symptom.drain(timing) for symptom in muted)
 
 
-def lead_seconds(root: Alert, symptom: Alert, timing: Timing) -> float:
+def lead_seconds(root: Alert, mute: Mute, symptom: Alert, timing: Timing) -> float:
     """How long before a symptom's first message its root is at least pending, in seconds; negative is a leak.
 
-    Worst case of the root (its slowest detection, and Prometheus' next send) against the best case of the
-    symptom (detected at once, for, group wait).
+    Worst case of the root (its slowest detection) against the best case of the symptom (detected at once, for, group
+    wait). Where both are read from one page, only the evaluation can come between them.
     """
-    root_pending = root.delay + timing.scrape_interval + root.window + timing.evaluation_interval * root.hops
-    symptom_sent = timing.pending(symptom.pending) + timing.symptom_group_wait
-    return symptom_sent - root_pending
+    evaluated = timing.evaluation_interval * root.hops
+    seen = 0 if mute.together else root.delay + timing.scrape_interval + root.window
+    wait: float = getattr(timing, _group_wait(symptom))
+    return symptom.soonest + timing.pending(symptom.pending) + wait - seen - evaluated
 
 
 def check_leads(catalogue: Mapping[str, Alert], timing: Timing) -> None:
@@ -69,12 +73,22 @@ def check_leads(catalogue: Mapping[str, Alert], timing: Timing) -> None:
     Raises:
         ValueError: If a symptom could be sent before its root is pending; says what would do.
     """
-    leads = {
-        f"{mute.alert} before {root.name}": lead_seconds(root, catalogue[mute.alert], timing)
-        for root in catalogue.values()
-        for mute in root.mutes
-    }
-    edge, lead = min(leads.items(), key=lambda item: item[1])
-    if lead <= 0:
-        enough = timing.symptom_group_wait - lead + timing.evaluation_interval
-        raise ValueError(f"timing: could send {edge}; set symptom_group_wait to {enough:g} or more")
+    enough: dict[str, float] = {}
+    leaks: list[tuple[float, str]] = []
+    edges = [(root, mute) for root in catalogue.values() for mute in root.mutes if mute.alert in catalogue]
+    for root, mute in edges:
+        symptom = catalogue[mute.alert]
+        lead = lead_seconds(root, mute, symptom, timing)
+        if lead <= 0:
+            leaks.append((lead, f"{symptom.name} before {root.name}"))
+            setting = _group_wait(symptom)
+            wait: float = getattr(timing, setting) - lead + timing.evaluation_interval
+            enough[setting] = max(wait, enough.get(setting, 0))
+    if leaks:
+        remedy = " and ".join(f"{setting} to {seconds:g} or more" for setting, seconds in sorted(enough.items()))
+        raise ValueError(f"timing: could send {min(leaks)[1]}; set {remedy}")
+
+
+def _group_wait(symptom: Alert) -> str:
+    """Which setting of the clock holds back the first message of a muted alert."""
+    return "symptom_group_wait" if symptom.cls == "symptom" else "root_group_wait"

@@ -7,7 +7,7 @@ of Alertmanager: routes and inhibit rules are derived from the same objects in a
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Required, TypedDict
 
 from alerts.timing import DELIVERY_SECONDS, NOTIFIER_SECONDS, Timing
 
@@ -17,6 +17,17 @@ Class = Literal["root", "symptom", "meta", "inhibitor"]
 """root: a broken part; symptom: what users feel; meta: the alerting itself; inhibitor: a hidden twin."""
 
 
+class Words(TypedDict, total=False):
+    """The texts of an alert, for functions that build several alike; their meanings stand at `Alert`."""
+
+    summary: Required[str]
+    impact: Required[str]
+    action: Required[str]
+    description: Required[str]
+    value: str
+    threshold: str
+
+
 @dataclass(frozen=True, slots=True)
 class Mute:
     """An edge of the inhibition graph: the alert that carries it mutes `alert` where `equal` labels agree."""
@@ -24,6 +35,19 @@ class Mute:
     alert: str
     equal: tuple[str, ...]
     """Non-empty; a label of it that is missing on either side means no muting."""
+    together: bool = False
+    """Both read one page of one exporter, so that the root's sample is there with the symptom's, not later."""
+    slow: bool = False
+    """Whether the muted alert clears only minutes after its cause. It then has a twin of its own, so that the long
+    tail that it needs does not hide new trouble of alerts that clear at once."""
+
+    @property
+    def whole_service(self) -> bool:
+        """Whether it mutes for a whole service.
+
+        Only a root that pages may: one of many replicas explains nothing that all users feel.
+        """
+        return self.equal[-1] == "service"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +87,18 @@ class Alert:
     """Seconds at this clock from the fault to a changed sample: collection interval, probe, timeout."""
     window: float = 0
     """Seconds at this clock until the expression's look-back window is full of the fault."""
+    memory: float = 0
+    """Seconds at this clock for which the expression remembers a past event; delays the resolve, not the page."""
+    soonest: float = 0
+    """Seconds at this clock that even the worst fault needs to fill enough of the look-back window."""
+    drained: float | None = None
+    """Seconds at this clock until good readings alone fill the look-back window; None: as long as `window`."""
     hops: int = 1
     """Evaluations from a sample to a firing alert: 1, and one more for each recording in another group."""
     mutes: tuple[Mute, ...] = ()
+    breaks_replica: bool = False
+    """Whether a replica is broken while it fires, so that it pages only where a service is left with fewer healthy
+    replicas than it needs, and is a ticket otherwise (alerts/rules/redundancy.py)."""
 
     def __post_init__(self) -> None:
         """Refuse an alert that could not be acted upon."""
@@ -91,10 +124,21 @@ class Alert:
         detect = self.delay + timing.scrape_interval + self.window + evaluation * self.hops
         return detect + pending + NOTIFIER_SECONDS + wait + DELIVERY_SECONDS
 
+    def worst_bound(self, timing: Timing) -> float:
+        """The same for a fault that takes everything, which fills a window sooner."""
+        return self.bound(timing) - (max(0.0, self.window - self.soonest) if self.soonest else 0)
+
     def drain(self, timing: Timing) -> float:
         """Longest time from repair to the end of this alert, in seconds on this clock."""
         hold = timing.window(self.keep_firing) if self.keep_firing else 0
-        return self.delay + timing.scrape_interval + self.window + hold + timing.evaluation_interval * self.hops
+        return (
+            self.delay
+            + timing.scrape_interval
+            + self.window
+            + self.memory
+            + hold
+            + timing.evaluation_interval * self.hops
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +152,12 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Rules that are evaluated together, in order, at the evaluation interval: recordings, then alerts."""
+    """Rules that are evaluated together, in order: recordings, then alerts."""
 
     name: str
     recordings: tuple[Recording, ...]
     alerts: tuple[Alert, ...]
+    interval: float | None = None
+    """Seconds between evaluations on this clock; None: the clock's evaluation interval."""
+    notes: tuple[str, ...] = ()
+    """Lines that whoever opens the rule file should read first."""

@@ -2,27 +2,60 @@
 
 from alerts import signals
 from alerts.engines.adapter import record
-from alerts.rules.rule import Alert, Group
+from alerts.objectives import Objectives
+from alerts.rules.engine import HUNG_WINDOW_SECONDS
+from alerts.rules.rule import Alert, Group, Mute
 from alerts.timing import Timing, duration
 from exporters.catalogue import probe
+from exporters.catalogue.labels import CLUSTER, SERVICE
 from exporters.catalogue.metric import Metric
 
 _BOARD = "d/fleet/fleet?var-cluster={{ $labels.cluster | urlquery }}&var-service={{ $labels.service | urlquery }}"
 
+ENGINE_TICKETS = ("EngineQueueBacklog", "EngineRejections", "EngineErrorsInternal")
+"""Tickets that say why users are hurt, and are no news once a page says that they are."""
 
-def group(timing: Timing) -> Group:
+
+def group(timing: Timing, objectives: Objectives) -> Group:
     """The probe's signals, then the alerts on them."""
     recordings = (
         record(signals.PROBE_SUCCESS, _probed(probe.SUCCESS)),
         record(signals.PROBE_TIME_TO_FIRST_TOKEN, _probed(probe.TIME_TO_FIRST_TOKEN)),
     )
-    return Group("service", recordings, (_down(timing),))
+    return Group("service", recordings, (_capacity_lost(timing), _down(timing)))
 
 
 def _probed(metric: Metric) -> str:
     """A probe's metric with `service` naming what was probed, not the prober."""
     renamed = f'label_replace({metric}, "service", "$1", "target_service", "(.+)")'
     return f"max without (target_service, host) ({renamed})"
+
+
+def _capacity_lost(timing: Timing) -> Alert:
+    needed = f'`{signals.REPLICAS_NEEDED}{{cluster="%s", namespace="%s", service="%s"}}`'
+    return Alert(
+        name="ServiceCapacityLost",
+        expr=f"{signals.REPLICAS_HEALTHY} < {signals.REPLICAS_NEEDED}",
+        severity="page",
+        cls="symptom",
+        component="service",
+        summary="Capacity lost: {{ $labels.service }} has too few healthy replicas",
+        impact="Users of {{ $labels.service }} wait longer or are turned away; with no replica left, all of them are.",
+        action="See on the board which engines of {{ $labels.service }} are not well; bring one back or add one.",
+        description="Fewer replicas of {{ $labels.service }} are healthy than objectives.yaml says that its users "
+        "need, and no single engine has been broken for long enough to page by itself.",
+        value="{{ $value | humanize }} healthy replicas",
+        threshold=f"{{{{ with printf {needed} $labels.cluster $labels.namespace $labels.service | query }}}}"
+        "{{ . | first | value | humanize }}{{ end }} needed",
+        board=_BOARD,
+        pending=15,
+        keep_firing=60,
+        # As slow as the slowest root behind it: a wedged engine.
+        delay=timing.scrape_timeout,
+        window=timing.window(HUNG_WINDOW_SECONDS),
+        hops=2,  # replicas are counted in the group `engine`
+        mutes=(Mute("ServiceDown", (CLUSTER, SERVICE)), Mute("SloFastBurn", (CLUSTER, SERVICE))),
+    )
 
 
 def _down(timing: Timing) -> Alert:
@@ -44,4 +77,5 @@ def _down(timing: Timing) -> Alert:
         pending=15,
         keep_firing=60,
         delay=timing.probe_interval + timing.probe_timeout,
+        mutes=tuple(Mute(alert, (CLUSTER, SERVICE)) for alert in ("SloFastBurn", *ENGINE_TICKETS)),
     )

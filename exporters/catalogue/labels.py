@@ -109,6 +109,8 @@ mistake or its own limit, `cancelled` is its own choice."""
 
 REFUSALS = ("context_length_exceeded", "invalid_request", "rate_limited", "unauthorized")
 """The error types that are the client's doing."""
+SERVICE_FAULTS = tuple(kind for kind in ERROR_TYPES if kind not in ("client_disconnect", *REFUSALS))
+"""The error types that break a promise: those whose outcome is `failed`."""
 
 PHASES = ("queue", "prefill", "decode")
 """Where a request can be in the engine, in this order."""

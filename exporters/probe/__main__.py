@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from exporters.probe.collector import ProbeCollector
-from exporters.probe.config import ConfigError, load
+from exporters.probe.completion import PROMPT
+from exporters.probe.config import Config, ConfigError, load
+from exporters.probe.golden import GoldenAnswers
+from exporters.probe.judging import Judge
 from exporters.probe.loop import Prober
 from exporters.probe.server import PagesServer
 
@@ -27,8 +30,13 @@ the configuration file:
       url: http://127.0.0.1:8000
       model: my-model      # optional; default: the first that GET /v1/models lists
       api_key_file: key    # optional; relative to this file
+      golden: " Paris"     # optional: how a right answer begins, exactly; default: learned
+      check_answers: true  # false where greedy answers vary by design
 
-SIGHUP reads it again (a bad file is logged, the old one stays in use); SIGTERM ends with status 0.
+A target's answer is compared with its golden one: what it answered twice in a row at first, for each model
+and version. Golden answers are kept in the state file. To accept new ones, delete that file and send SIGHUP.
+
+SIGHUP reads both files again (a bad one is logged, the old one stays in use); SIGTERM ends with status 0.
 """
 
 
@@ -38,7 +46,7 @@ def main() -> NoReturn:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every request
     try:
-        prober = Prober(load(arguments.config_file))
+        prober = Prober(*_settings(arguments))
     except ConfigError as error:
         sys.exit(_refuse(str(error)))
     try:
@@ -48,10 +56,20 @@ def main() -> NoReturn:
         sys.exit(_refuse(f"cannot listen on {host}:{port} ({error}); choose another --listen-address"))
     _LOG.info("serving %s/metrics for %d targets", server.url, len(prober.config.targets))
     threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
-    asyncio.run(_probe(prober, arguments.config_file))
+    asyncio.run(_probe(prober, arguments))
 
 
-async def _probe(prober: Prober, config_file: Path) -> NoReturn:
+def _settings(arguments: argparse.Namespace) -> tuple[Config, Judge]:
+    """What the files say.
+
+    Raises:
+        ConfigError: One of them cannot be used.
+    """
+    config = load(arguments.config_file)
+    return config, Judge(GoldenAnswers(arguments.state_file, PROMPT, config.max_tokens))
+
+
+async def _probe(prober: Prober, arguments: argparse.Namespace) -> NoReturn:
     """Attempt for ever; start anew at SIGHUP."""
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, _end)
@@ -60,11 +78,11 @@ async def _probe(prober: Prober, config_file: Path) -> NoReturn:
     loop.add_signal_handler(signal.SIGHUP, hangup.set)
     while True:
         attempts = asyncio.create_task(prober.run())
-        await _until_usable_hangup(attempts, hangup, prober, config_file)
+        await _until_usable_hangup(attempts, hangup, prober, arguments)
 
 
 async def _until_usable_hangup(
-    attempts: asyncio.Task[None], hangup: asyncio.Event, prober: Prober, config_file: Path
+    attempts: asyncio.Task[None], hangup: asyncio.Event, prober: Prober, arguments: argparse.Namespace
 ) -> None:
     """Return once a new configuration has been adopted; attempts under the old one are cut off."""
     while True:
@@ -74,19 +92,19 @@ async def _until_usable_hangup(
             attempts.result()  # only a defect of ours ends them: let it end the process, visibly
         hangup.clear()
         try:
-            config = load(config_file)
+            config, judge = _settings(arguments)
         except ConfigError as error:
             _LOG.error("configuration not read again, the old one stays in use: %s", error)
             continue
         attempts.cancel()
         await asyncio.wait((attempts,))
-        prober.adopt(config)
+        prober.adopt(config, judge)
         _LOG.info("configuration read again: %d targets", len(config.targets))
         return
 
 
 def _end() -> None:
-    """Leave at once: nothing is stored, and a name look-up that hangs in a thread would hold up an orderly end."""
+    """Leave at once: golden answers are stored when learned, and a hanging name look-up would delay an orderly end."""
     logging.shutdown()
     os._exit(0)
 
@@ -105,6 +123,13 @@ def _arguments() -> argparse.Namespace:
         type=Path,
         default=os.environ.get("PROBE_CONFIG_FILE"),
         help="YAML file with the targets (environment: PROBE_CONFIG_FILE)",
+    )
+    parser.add_argument(
+        "--state-file",
+        type=Path,
+        default=os.environ.get("PROBE_STATE_FILE") or None,
+        help="JSON file in which golden answers are kept; without one they are learned anew at each start "
+        "(environment: PROBE_STATE_FILE)",
     )
     parser.add_argument(
         "--listen-address",

@@ -33,7 +33,16 @@ class ProbeCollector(Collector):
         last = {_labels(target, tally): tally.last for target, tally in tallies.items() if tally.last}
         yield _gauge(probe.SUCCESS, {labels: float(not result.reason) for labels, result in last.items()})
         yield _gauge(probe.DURATION, {labels: result.duration for labels, result in last.items()})
+        yield _gauge(probe.CONNECT, {labels: result.connect for labels, result in last.items()})
         yield _gauge(probe.TIME_TO_FIRST_TOKEN, {labels: result.time_to_first_token for labels, result in last.items()})
+        yield _gauge(
+            probe.TIME_PER_OUTPUT_TOKEN, {labels: result.time_per_output_token for labels, result in last.items()}
+        )
+        yield _gauge(probe.ANSWER_MATCHES, {_labels(*item): item[1].answer_matches for item in tallies.items()})
+        yield _counter(
+            probe.ANSWER_MISMATCHES,
+            {_labels(*item): item[1].mismatches for item in tallies.items() if item[0].check_answers},
+        )
         yield _gauge(probe.LAST_SUCCESS, {_labels(*item): item[1].last_success for item in tallies.items()})
 
 

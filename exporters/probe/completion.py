@@ -1,27 +1,20 @@
-"""One attempt: a short greedy completion, streamed over a new connection, timed and checked from outside."""
+"""One attempt: a short greedy completion, streamed over a new connection, timed from outside. Judges no answer."""
 
 import asyncio
 import time
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
 
 import httpx
 
+from exporters.probe.asking import AttemptFailedError, Reason, headers
 from exporters.probe.config import Config, Target
+from exporters.probe.listing import first_model
 from exporters.probe.stream import BadStreamError, Transcript
 
 PROMPT = "The capital of France is"
-"""Fixed, so that attempts can be compared; short, so that they are cheap."""
-Reason = Literal["connect", "timeout", "http_status", "bad_stream", "no_tokens"]
-"""Why an attempt failed; the catalogue's REASONS, which says what each means."""
-
-
-class AttemptFailedError(Exception):
-    """An answer came that no user could use."""
-
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(reason)
-        self.reason: Reason = reason
+"""Fixed, so that attempts and answers can be compared; short, so that they are cheap."""
+_CONNECTED = ("connection.connect_tcp.complete", "connection.start_tls.complete")
+"""What httpx's trace calls the ends of connecting; the second comes only with TLS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +31,31 @@ class Result:
     """Seconds from connecting to the first text; None where none came."""
     ended_at: float
     """Seconds since the epoch."""
+    connect: float | None = None
+    """Seconds until the connection stood, name look-up and TLS included; None where it never did."""
+    time_per_output_token: float | None = None
+    """Mean seconds per token after the first; None where the attempt failed or its text came in one piece."""
+    text: str = field(default="", repr=False)
+    """The answer, as far as it came."""
+    fingerprint: str = ""
+    """What the answer says of the build and configuration that gave it; empty where it says nothing."""
 
 
-def new_client() -> httpx.AsyncClient:
-    """A client that opens a connection per request, so that every attempt pays what a new user pays.
+class Stopwatch:
+    """Times of one attempt, on the clock of `time.perf_counter`."""
 
-    The environment's proxies are ignored: the probe measures the URL that its configuration names. The
-    deadline is the attempt's own, over all of its parts.
-    """
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-    return httpx.AsyncClient(limits=limits, timeout=None, trust_env=False)  # noqa: S113
+    def __init__(self) -> None:
+        self.started = time.perf_counter()
+        self.connected: float | None = None
+
+    async def trace(self, event: str, _: object) -> None:
+        """Take an event of httpx's trace extension."""
+        if event in _CONNECTED:
+            self.connected = time.perf_counter()
+
+    def until(self, moment: float | None) -> float | None:
+        """Seconds from the start; None for what did not happen."""
+        return None if moment is None else moment - self.started
 
 
 async def attempt(client: httpx.AsyncClient, target: Target, config: Config, known_model: str) -> Result:
@@ -61,15 +69,14 @@ async def attempt(client: httpx.AsyncClient, target: Target, config: Config, kno
             target names none. Looking up spends the same timeout.
     """
     model = target.model or known_model
-    transcript = Transcript()
-    started = time.perf_counter()
+    transcript, watch = Transcript(), Stopwatch()
     reason: Reason | None = None
     try:
         async with asyncio.timeout(config.timeout):
             if not model:
-                model = await _first_model(client, target)
-                started = time.perf_counter()
-            await _complete(client, target, model, config.max_tokens, transcript)
+                model = await first_model(client, target)
+                watch = Stopwatch()
+            await _complete(client, target, _question(model, config.max_tokens), transcript, watch)
     except TimeoutError:
         reason = "timeout"
     except httpx.ConnectError:
@@ -78,16 +85,35 @@ async def attempt(client: httpx.AsyncClient, target: Target, config: Config, kno
         reason = failure.reason
     except (httpx.TransportError, BadStreamError):
         reason = "bad_stream"
-    first = None if transcript.first_token_at is None else transcript.first_token_at - started
-    return Result(model, reason, time.perf_counter() - started, first, time.time())
+    return Result(
+        model=model,
+        reason=reason,
+        duration=time.perf_counter() - watch.started,
+        time_to_first_token=watch.until(transcript.first_token_at),
+        ended_at=time.time(),
+        connect=watch.until(watch.connected),
+        time_per_output_token=None if reason else transcript.time_per_output_token(config.max_tokens),
+        text=transcript.text,
+        fingerprint=transcript.fingerprint,
+    )
+
+
+def _question(model: str, max_tokens: int) -> dict[str, object]:
+    """The body of the request: greedy, so that answers can be compared."""
+    return {"model": model, "prompt": PROMPT, "max_tokens": max_tokens, "temperature": 0, "stream": True}
 
 
 async def _complete(
-    client: httpx.AsyncClient, target: Target, model: str, max_tokens: int, transcript: Transcript
+    client: httpx.AsyncClient, target: Target, question: dict[str, object], transcript: Transcript, watch: Stopwatch
 ) -> None:
     """Stream a completion into the transcript until it says that it is done."""
-    body = {"model": model, "prompt": PROMPT, "max_tokens": max_tokens, "temperature": 0, "stream": True}
-    async with client.stream("POST", f"{target.url}/v1/completions", json=body, headers=_headers(target)) as response:
+    async with client.stream(
+        "POST",
+        f"{target.url}/v1/completions",
+        json=question,
+        headers=headers(target),
+        extensions={"trace": watch.trace},
+    ) as response:
         if response.status_code != httpx.codes.OK:
             raise AttemptFailedError("http_status")
         async for chunk in response.aiter_raw():
@@ -98,23 +124,3 @@ async def _complete(
         raise AttemptFailedError("bad_stream")
     if transcript.first_token_at is None:
         raise AttemptFailedError("no_tokens")
-
-
-async def _first_model(client: httpx.AsyncClient, target: Target) -> str:
-    """The id of the first model that the server lists."""
-    response = await client.get(f"{target.url}/v1/models", headers=_headers(target))
-    if response.status_code != httpx.codes.OK:
-        raise AttemptFailedError("http_status")
-    try:
-        model = response.json()["data"][0]["id"]
-    except (ValueError, LookupError, TypeError) as error:
-        raise AttemptFailedError("bad_stream") from error
-    if not isinstance(model, str) or not model:
-        raise AttemptFailedError("bad_stream")
-    return model
-
-
-def _headers(target: Target) -> dict[str, str]:
-    """No compression: the stream is read as raw bytes, and a buffer in the way would hide the first token."""
-    headers = {"accept-encoding": "identity", "user-agent": "inferwatch-probe"}
-    return headers | ({"authorization": f"Bearer {target.api_key}"} if target.api_key else {})

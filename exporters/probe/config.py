@@ -11,6 +11,8 @@ MAX_TOKENS = 64
 """A probe that asks for more is a load generator."""
 MAX_NAME = 200
 """Characters of a label value; longer ones are a mistake, not a name."""
+MAX_GOLDEN = 1000
+"""Characters of a pinned answer: no 64 tokens are longer."""
 
 
 class ConfigError(ValueError):
@@ -28,6 +30,10 @@ class Target:
     model: str | None = None
     """None: the first one that the server lists."""
     api_key: str | None = field(default=None, repr=False)
+    golden: str | None = field(default=None, repr=False)
+    """How a right answer begins; None: what it answers twice in a row, learned."""
+    check_answers: bool = True
+    """False for engines whose greedy answers vary by design."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +90,30 @@ def _config(raw: object, folder: Path) -> Config:
 
 def _target(raw: object, key: str, folder: Path) -> Target:
     """One entry of `targets`."""
-    entry = _mapping(raw, key, ("name", "service", "url", "model", "api_key_file"))
-    model = _text(entry, "model", key) if entry.get("model") is not None else None
-    api_key = _api_key(folder / _text(entry, "api_key_file", key), key) if entry.get("api_key_file") else None
-    return Target(_text(entry, "name", key), _text(entry, "service", key), _base_url(entry, key), model, api_key)
+    entry = _mapping(raw, key, ("name", "service", "url", "model", "api_key_file", "golden", "check_answers"))
+    check_answers = entry.get("check_answers", True)
+    if not isinstance(check_answers, bool):
+        raise ConfigError(f"{key}.check_answers: {check_answers!r} is neither true nor false")
+    if "golden" in entry and not check_answers:
+        raise ConfigError(f"{key}.golden: is never compared where check_answers is false; remove one of the two")
+    return Target(
+        name=_text(entry, "name", key),
+        service=_text(entry, "service", key),
+        url=_base_url(entry, key),
+        model=_text(entry, "model", key) if entry.get("model") is not None else None,
+        api_key=_api_key(folder / _text(entry, "api_key_file", key), key) if entry.get("api_key_file") else None,
+        golden=_golden(entry["golden"], key) if "golden" in entry else None,
+        check_answers=check_answers,
+    )
+
+
+def _golden(value: object, key: str) -> str:
+    """A pinned answer; never part of a message, since answers stay out of logs."""
+    if not isinstance(value, str) or not value.strip() or len(value) > MAX_GOLDEN:
+        raise ConfigError(
+            f"{key}.golden: is not a text of 1 to {MAX_GOLDEN} characters; write how a right answer begins, in quotes"
+        )
+    return value
 
 
 def _base_url(entry: Mapping[str, object], key: str) -> str:

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 import httpx
 
 from exporters.catalogue.probe import REASONS
-from exporters.probe.completion import Result, attempt, new_client
+from exporters.probe.asking import new_client
+from exporters.probe.completion import Result, attempt
 from exporters.probe.config import Config, Target
+from exporters.probe.judging import Judge
 
 _LOG = logging.getLogger(__name__)
 HEALTHY_INTERVALS = 3
@@ -31,29 +33,43 @@ class Tally:
     """None before the first attempt ended."""
     last_success: float | None = None
     """Seconds since the epoch; None before the first."""
+    answer_matches: bool | None = None
+    """Whether the last attempt brought the golden answer; None where that is unknown."""
+    mismatches: int = 0
+    """Answers that were not the golden one."""
 
-    def after(self, result: Result) -> "Tally":
+    def after(self, result: Result, answer_matches: bool | None = None) -> "Tally":
         """This tally with one more attempt."""
         failures = dict(self.failures)
         if result.reason:
             failures[result.reason] += 1
         success = self.last_success if result.reason else result.ended_at
-        return Tally(result.model or self.model, self.attempts + 1, failures, result, success)
+        return Tally(
+            model=result.model or self.model,
+            attempts=self.attempts + 1,
+            failures=failures,
+            last=result,
+            last_success=success,
+            answer_matches=answer_matches,
+            mismatches=self.mismatches + (answer_matches is False),
+        )
 
 
 class Prober:
     """Runs the attempts of a configuration; its tallies may be read from any thread."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, judge: Judge) -> None:
         self.config = config
+        self.judge = judge
         self.tallies: Mapping[Target, Tally] = {}
         """A new mapping at each change, so a reader that takes it once sees one moment."""
         self._started_at = 0.0
-        self.adopt(config)
+        self.adopt(config, judge)
 
-    def adopt(self, config: Config) -> None:
+    def adopt(self, config: Config, judge: Judge) -> None:
         """Take a configuration; a target that stays the same keeps its counts."""
         self.config = config
+        self.judge = judge
         self.tallies = {target: self.tallies.get(target, Tally(target.model or "")) for target in config.targets}
         self._started_at = time.time()
 
@@ -81,8 +97,11 @@ class Prober:
             await asyncio.sleep(turn - time.monotonic())
             before = self.tallies[target]
             result = await attempt(client, target, config, _known_model(before))
-            self.tallies = {**self.tallies, target: before.after(result)}
+            matches = await self.judge.matches(client, target, result, config.timeout - result.duration)
+            now = before.after(result, matches)
+            self.tallies = {**self.tallies, target: now}
             _log_change(target, before.last, result)
+            _log_verdict(target, before, now)
             turn = next_turn(turn, config.interval, time.monotonic())
 
 
@@ -105,3 +124,11 @@ def _log_change(target: Target, before: Result | None, now: Result) -> None:
     if before is None or before.reason != now.reason:
         outcome = f"fails: {now.reason}" if now.reason else "works"
         _LOG.log(logging.WARNING if now.reason else logging.INFO, "target %s %s", target.name, outcome)
+
+
+def _log_verdict(target: Target, before: Tally, now: Tally) -> None:
+    """One line where answers begin or cease to be wrong; never the answer."""
+    if now.answer_matches is False and before.answer_matches is not False:
+        _LOG.warning("target %s: its answer is not the golden one (model %r)", target.name, now.model)
+    elif now.answer_matches and before.answer_matches is False:
+        _LOG.info("target %s: its answer is the golden one again", target.name)

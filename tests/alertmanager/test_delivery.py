@@ -2,48 +2,20 @@
 
 import json
 import re
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
 from email import message_from_string, policy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any, ClassVar
 
-import httpx
 import pytest
 
-from alertmanager.generate import render
-from alertmanager.receivers import TEMPLATES, Receivers
-from alerts.links import Links
-from alerts.output import write
 from alerts.timing import load
 
-TIMING = replace(load().compressed(), root_group_wait=1, symptom_group_wait=5, group_interval=1, heartbeat_interval=1)
+TIMING = replace(load().compressed(), root_group_wait=2, symptom_group_wait=7, group_interval=1, heartbeat_interval=1)
 Build = Callable[..., dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Alertmanager:
-    """A running Alertmanager with the generated configuration."""
-
-    http: httpx.Client
-
-    def send(self, *alerts: dict[str, Any], ended: bool = False) -> None:
-        """Post alerts as Prometheus does: they started 90 s ago, and end now or later."""
-        now = datetime.now(UTC)
-        times = {
-            "startsAt": (now - timedelta(seconds=90)).isoformat(),
-            "endsAt": (now + timedelta(seconds=-1 if ended else 300)).isoformat(),
-        }
-        body = [
-            {"labels": one["labels"], "annotations": one["annotations"], "generatorURL": one["generatorURL"]} | times
-            for one in alerts
-        ]
-        self.http.post("/api/v2/alerts", json=body).raise_for_status()
 
 
 class Beats(BaseHTTPRequestHandler):
@@ -70,48 +42,12 @@ def heartbeat_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def alertmanager(
-    tool: Callable[[str], Path],
-    free_port: Callable[[], int],
-    inbox_process: Any,
-    heartbeat_url: str,
-    firing: Build,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Alertmanager]:
-    folder = tmp_path_factory.mktemp("alertmanager")
-    (folder / "slack_url").write_text(f"{inbox_process.url}/slack\n")
-    receivers = Receivers(
-        slack_url_file=str(folder / "slack_url"),
-        smarthost=inbox_process.smtp,
-        heartbeat_url=heartbeat_url,
-        templates=(str(TEMPLATES / "*.tmpl"), str(folder / "*.tmpl")),
+def alertmanager(start_alertmanager: Any, inbox_process: Any, heartbeat_url: str, firing: Build) -> Any:
+    server = start_alertmanager(
+        TIMING, slack_url=f"{inbox_process.url}/slack", smtp=inbox_process.smtp, heartbeat_url=heartbeat_url
     )
-    write(render(TIMING, Links(), receivers), folder)
-    url = f"http://127.0.0.1:{free_port()}"
-    command = [tool("alertmanager"), f"--config.file={folder / 'alertmanager.yml'}", "--cluster.listen-address="]
-    command += [f"--storage.path={folder / 'data'}", f"--web.listen-address={url[7:]}", f"--web.external-url={url}"]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-    try:
-        _wait_ready(url, folder / "log")
-        with httpx.Client(base_url=url, trust_env=False) as http:
-            running = Alertmanager(http)
-            running.send(firing("Watchdog"))
-            yield running
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _wait_ready(url: str, log: Path) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        try:
-            if httpx.get(f"{url}/-/ready").status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.05)
-    pytest.fail(f"Alertmanager is not ready: {log.read_text()[-1000:]}")
+    server.send(firing("Watchdog"))
+    return server
 
 
 def by(messages: list[dict[str, Any]], channel: str, status: str) -> dict[str, Any]:
@@ -119,7 +55,7 @@ def by(messages: list[dict[str, Any]], channel: str, status: str) -> dict[str, A
     return one
 
 
-def test_a_page_and_its_end_reach_both_channels_once(inbox: Any, alertmanager: Alertmanager, firing: Build) -> None:
+def test_a_page_and_its_end_reach_both_channels_once(inbox: Any, alertmanager: Any, firing: Build) -> None:
     page = firing("EngineDown", host="node-7", instance="node-7:8000")
     alertmanager.send(page)
     inbox.wait(2)
@@ -136,11 +72,17 @@ def test_a_page_and_its_end_reach_both_channels_once(inbox: Any, alertmanager: A
     assert_mail(mail)
 
 
-def assert_slack(message: dict[str, Any], alertmanager: Alertmanager) -> None:
+def assert_slack(message: dict[str, Any], alertmanager: Any) -> None:
     (attachment,) = json.loads(message["raw"])["attachments"]
     assert attachment["color"] == "#D00000"
     assert attachment["title_link"] == "http://127.0.0.1:8025/runbooks/EngineDown"
-    assert [action["text"] for action in attachment["actions"]] == ["Runbook", "Dashboard", "Query", "Silence 1 h"]
+    assert [action["text"] for action in attachment["actions"]] == [
+        "Runbook",
+        "Dashboard",
+        "Query",
+        "Traces",
+        "Silence 1 h",
+    ]
     assert attachment["fallback"].startswith("PAGE  Engine down: chat on node-7. Requests to this replica")
 
 
@@ -157,7 +99,7 @@ def assert_mail(message: dict[str, Any]) -> None:
     assert message["html"].startswith("<!DOCTYPE html>")
 
 
-def test_a_ticket_reaches_slack_alone(inbox: Any, alertmanager: Alertmanager, firing: Build) -> None:
+def test_a_ticket_reaches_slack_alone(inbox: Any, alertmanager: Any, firing: Build) -> None:
     alertmanager.send(firing("TargetDown", job="node-exporter"))
     (message,) = inbox.wait(1)
     time.sleep(1)
@@ -167,7 +109,7 @@ def test_a_ticket_reaches_slack_alone(inbox: Any, alertmanager: Alertmanager, fi
 
 @pytest.mark.parametrize(("mode", "host"), [("403", "node-1"), ("429", "node-2")])
 def test_a_slack_that_refuses_does_not_cost_the_page(
-    inbox: Any, alertmanager: Alertmanager, firing: Build, mode: str, host: str
+    inbox: Any, alertmanager: Any, firing: Build, mode: str, host: str
 ) -> None:
     inbox.fail("slack", mode, count=1)
     alertmanager.send(firing("GpuOverheating", host=host, service=host))
@@ -177,7 +119,7 @@ def test_a_slack_that_refuses_does_not_cost_the_page(
     assert later["received_at"] - first["received_at"] > 0.5, "Alertmanager waits for the next group_interval"
 
 
-def test_hostile_labels_arrive_as_text(inbox: Any, alertmanager: Alertmanager, firing: Build) -> None:
+def test_hostile_labels_arrive_as_text(inbox: Any, alertmanager: Any, firing: Build) -> None:
     hostile = '<!channel> "><script>alert(1)</script>\nBcc: all@example.org\n\n' + "x" * 10_000
     alertmanager.send(firing("EngineHung", service=hostile))
     messages = inbox.wait(2)
@@ -189,7 +131,7 @@ def test_hostile_labels_arrive_as_text(inbox: Any, alertmanager: Alertmanager, f
     assert message_from_string(mail["raw"], policy=policy.default)["Bcc"] is None
 
 
-def test_an_unrouted_alert_is_shown_with_the_reason(inbox: Any, alertmanager: Alertmanager, firing: Build) -> None:
+def test_an_unrouted_alert_is_shown_with_the_reason(inbox: Any, alertmanager: Any, firing: Build) -> None:
     foreign = firing("EngineDown", service="other")
     foreign["labels"]["severity"] = "critical"
     alertmanager.send(foreign)
@@ -198,9 +140,7 @@ def test_an_unrouted_alert_is_shown_with_the_reason(inbox: Any, alertmanager: Al
     assert "matches no route" in message["text"]
 
 
-def test_a_twin_mutes_the_symptom_of_its_own_service_only(
-    inbox: Any, alertmanager: Alertmanager, firing: Build
-) -> None:
+def test_a_twin_mutes_the_symptom_of_its_own_service_only(inbox: Any, alertmanager: Any, firing: Build) -> None:
     alertmanager.send(firing("EngineDownMutesService", service="muted"))
     time.sleep(
         0.5
@@ -213,7 +153,7 @@ def test_a_twin_mutes_the_symptom_of_its_own_service_only(
     }
 
 
-def test_the_heartbeat_leaves_at_every_tick_and_reaches_nobody(inbox: Any, alertmanager: Alertmanager) -> None:
+def test_the_heartbeat_leaves_at_every_tick_and_reaches_nobody(inbox: Any, alertmanager: Any) -> None:
     deadline = time.monotonic() + 10
     while len(Beats.times) < 5 and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -7,13 +7,16 @@ from pathlib import Path
 import pytest
 
 from alertmanager.routing import equals, route_tree
+from alertmanager.teams import load as load_teams
 from alerts.rules import catalogue, groups
 from alerts.rules.rule import Alert
 from alerts.timing import load
 
 CONFIGURATION = Path(__file__).parents[2] / "alertmanager" / "generated" / "alertmanager.yml"
-ALERTS = [alert for group in groups(load()) for alert in group.alerts]
-RECEIVER = {"page": "page", "ticket": "ticket", "none": "null"}
+TEAMS = load_teams()
+# An alert of several rules is routed by what they share.
+ALERTS = list({(alert.name, alert.severity): alert for group in groups(load()) for alert in group.alerts}.values())
+RECEIVER = {"page": "page-inference", "ticket": "ticket-inference", "none": "null"}
 
 Find = Callable[[str], Path]
 
@@ -27,7 +30,7 @@ def labels_of(alert: Alert) -> list[str]:
     return [f"alertname={alert.name}", f"severity={alert.severity}", f"class={alert.cls}", "cluster=c", "service=s"]
 
 
-@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: f"{alert.name}-{alert.severity}")
 def test_every_alert_reaches_the_receiver_of_its_severity(tool: Find, alert: Alert) -> None:
     receiver = "heartbeat" if alert.name == "Watchdog" else RECEIVER[alert.severity]
     ran = check_route(tool, receiver, *labels_of(alert))
@@ -45,7 +48,7 @@ def test_an_alert_without_a_severity_of_ours_is_shown_to_people(tool: Find, labe
 
 
 def test_amtool_refuses_a_wrong_receiver(tool: Find) -> None:
-    assert check_route(tool, "page", "severity=ticket").returncode != 0
+    assert check_route(tool, "page-inference", "severity=ticket").returncode != 0
 
 
 def test_amtool_accepts_the_committed_configuration(tool: Find) -> None:
@@ -55,8 +58,8 @@ def test_amtool_accepts_the_committed_configuration(tool: Find) -> None:
 
 
 def test_roots_wait_10_seconds_and_symptoms_45() -> None:
-    page = next(route for route in route_tree(load())["routes"] if route["receiver"] == "page")
-    assert route_tree(load())["group_wait"] == "10s"
+    page = next(route for route in route_tree(load(), TEAMS)["routes"] if route["receiver"] == "page-inference")
+    assert route_tree(load(), TEAMS)["group_wait"] == "10s"
     assert page["group_by"] == ["cluster", "alertname", "service"]
     assert page["repeat_interval"] == "4h"
     (symptom,) = page["routes"]
@@ -65,19 +68,19 @@ def test_roots_wait_10_seconds_and_symptoms_45() -> None:
 
 
 def test_a_symptom_ticket_waits_for_its_root_too() -> None:
-    ticket = next(route for route in route_tree(load())["routes"] if route["receiver"] == "ticket")
+    ticket = next(route for route in route_tree(load(), TEAMS)["routes"] if route["receiver"] == "ticket-inference")
     assert ticket["routes"] == [{"matchers": ['class="symptom"'], "group_wait": "45s"}]
 
 
 def test_the_heartbeat_is_sent_at_every_tick() -> None:
-    heartbeat = route_tree(load())["routes"][0]
+    heartbeat = route_tree(load(), TEAMS)["routes"][0]
     assert heartbeat["group_wait"] == "0s"
     assert heartbeat["group_interval"] == "15s"
     assert heartbeat["repeat_interval"] == "12s"
 
 
 def test_the_compressed_clock_gives_shorter_waits() -> None:
-    tree = route_tree(load().compressed())
+    tree = route_tree(load().compressed(), TEAMS)
     assert (tree["group_wait"], tree["group_interval"], tree["routes"][0]["repeat_interval"]) == ("2s", "5s", "4s")
 
 

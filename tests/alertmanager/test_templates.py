@@ -14,6 +14,7 @@ import pytest
 
 from alertmanager.generate import render as generate
 from alertmanager.receivers import TEMPLATES, Receivers
+from alertmanager.teams import load as load_teams
 from alerts.links import Links
 from alerts.rules import catalogue
 from alerts.timing import load
@@ -21,7 +22,8 @@ from alerts.timing import load
 GOLDEN = Path(__file__).with_name("golden")
 TEXTS = (
     *("slack.title", "slack.text", "slack.fallback", "slack.footer", "slack.color"),
-    *("link.runbook", "link.dashboard", "link.query", "link.silence"),
+    *("link.runbook", "link.dashboard", "link.query", "link.silence", "link.traces"),
+    *("pagerduty.description", "pagerduty.firing"),
     *("email.subject", "email.text", "email.name", "email.severity", "email.group", "email.thread"),
 )
 NAMES = [name for name, alert in catalogue(load()).items() if alert.severity != "none"]
@@ -68,7 +70,7 @@ def render(tool: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
     folder = tmp_path_factory.mktemp("templates")
 
     def rendered(data: dict[str, Any], links: Links | None = None) -> dict[str, str]:
-        (folder / "links.tmpl").write_text(generate(load(), links or Links(), Receivers())["links.tmpl"])
+        (folder / "links.tmpl").write_text(generate(load(), links or Links(), Receivers(), load_teams())["links.tmpl"])
         (folder / "data.json").write_text(json.dumps(data))
         command = [tool("amtool"), "template", "render", f"--template.data={folder / 'data.json'}"]
         command += [f"--template.glob={each}/*.tmpl" for each in (TEMPLATES, folder)]
@@ -235,6 +237,8 @@ HOSTILE = {
     "long": "x" * 10_000,
     "template": "{{ .ExternalURL }} %s %d",
     "right to left": "\u202enode-3\u2066 abc",
+    "right to left letters": "\u05e9\u05dc\u05d5\u05dd \u200f\u061cnode-3",
+    "invisible": "nod\u200be\u2060-\ufeff3",
 }
 
 
@@ -244,15 +248,29 @@ def test_no_label_value_injects_anything(render: Render, firing: Build, kind: st
     one = firing("EngineDown", service=value, host=value, instance=value)
     made = render(message(one, resolved(firing("EngineDown", service=value, host="h"))))
     slack = "".join(text for name, text in made.items() if name.startswith("slack."))
+    pagerduty = "".join(text for name, text in made.items() if name.startswith("pagerduty."))
+    assert len(pagerduty) < 2000
+    assert all(len(text) < 3000 for name, text in made.items() if name.startswith("link."))
     angles = re.findall(r"<[^>]*>", slack)
     assert all(angle.startswith("<!date^1795237951^") for angle in angles), angles
     assert "http://evil" not in slack
-    assert "\u202e" not in "".join(made.values())
+    assert not re.search("[\u061c\u200c-\u200f\u202a-\u202e\u2060-\u2069\ufeff]", "".join(made.values()))
     assert len(made["slack.text"]) <= 2800
     assert "\n" not in made["slack.title"] + made["email.subject"] + made["email.group"] + made["email.thread"]
     html = read_html(made["email.html"])
     assert not html.seen & {"script", "img"}
     assert all(urlsplit(link).hostname == "127.0.0.1" for link in html.links)
+
+
+def test_no_link_is_longer_than_slack_takes(render: Render, firing: Build) -> None:
+    one = firing("EngineDown", service="\u00e9" * 200, host="\u00e9" * 200, instance="\u00e9" * 200)
+    one |= {"generatorURL": "http://127.0.0.1:9090/graph?g0.expr=" + "x" * 4000}
+    one["annotations"] |= {"runbook_url": "http://127.0.0.1:8025/" + "x" * 4000}
+    made = render(message(one))
+    assert made["link.query"] == "http://127.0.0.1:9090/graph"
+    assert made["link.runbook"] == "http://127.0.0.1:8025/runbooks"
+    assert made["link.silence"].endswith("filter=%7Balertname%3D%22EngineDown%22%7D")
+    assert len(made["link.dashboard"]) < 3000
 
 
 def test_the_dashboard_opens_around_the_incident(render: Render, firing: Build) -> None:
@@ -299,13 +317,109 @@ def test_the_command_holds_nothing_that_a_shell_would_obey(render: Render, firin
     assert """'host="$(reboot)"'""" in line  # a single-quoted word means itself
 
 
-@pytest.mark.parametrize("name", ["EngineDown", "GpuOverheating"])
+def full(build: Build, name: str = "EngineHung", **labels: str) -> dict[str, Any]:
+    """An alert with every annotation that a rule may have."""
+    one = build(name, **labels)
+    one["annotations"] |= {
+        "value": "0 steps/s",
+        "threshold": "above 0 steps/s",
+        "peak": "212 waiting",
+        "changed": "version 1.4.2 -> 1.5.0 8 minutes ago",
+        "muted": "4",
+    }
+    return one
+
+
+def test_a_page_says_what_changed_and_how_much_it_mutes(render: Render, firing: Build) -> None:
+    made = render(message(full(firing)))
+    slack = made["slack.text"].splitlines()
+    starts = ["*Impact:*", "*What:*", "*Changed:*", "*Do first:*", "*Where:*", "*Also muted:*"]
+    assert [
+        line.split(" ")[0] if "first" not in line and "muted" not in line else line[: line.index(":*") + 2]
+        for line in slack
+    ] == starts
+    assert slack[1].startswith("*What:* 0 steps/s, peak 212 waiting (expected above 0 steps/s) · since 05:12:31 UTC")
+    assert slack[2] == "*Changed:* version 1.4.2 -&gt; 1.5.0 8 minutes ago"
+    assert slack[5] == "*Also muted:* 4 alerts that this one explains"
+    text = made["email.text"]
+    assert "What:     0 steps/s, peak 212 waiting (expected above 0 steps/s)\n" in text
+    assert "Changed:  version 1.4.2 -> 1.5.0 8 minutes ago\nDo first: " in text
+    assert "\nAlso muted: 4 alerts that this one explains\n" in text
+    for words in ("Changed", "version 1.4.2 -&gt; 1.5.0", "Also muted", "4 alerts that this one explains"):
+        assert words in made["email.html"]
+
+
+@pytest.mark.parametrize(("count", "words"), [("1", "1 alert that"), ("0", ""), ("", ""), ("<!channel>", "")])
+def test_only_a_count_is_shown_as_muted(render: Render, firing: Build, count: str, words: str) -> None:
+    one = full(firing)
+    one["annotations"]["muted"] = count
+    made = render(message(one))
+    for text in (made["slack.text"], made["email.text"], made["email.html"]):
+        assert ("Also muted" in text) is bool(words)
+        assert words in text
+        assert "channel" not in text
+
+
+def test_a_resolved_message_tells_duration_and_peak_but_no_longer_what_to_do(render: Render, firing: Build) -> None:
+    made = render(message(resolved(full(firing))))
+    assert made["slack.title"].startswith("RESOLVED after 6m  ")
+    assert (
+        "*Was:* 0 steps/s, peak 212 waiting (expected above 0 steps/s) · 05:12:31 to 05:18:44 UTC" in made["slack.text"]
+    )
+    for text in (made["slack.text"], made["email.text"], made["email.html"]):
+        assert "peak 212 waiting" in text
+        assert "Changed" not in text
+        assert "Also muted" not in text
+
+
+def test_a_test_page_is_marked_in_every_channel(render: Render, firing: Build) -> None:
+    made = render(message(firing("EngineDown", test="true")))
+    assert made["slack.title"].startswith("TEST  ")
+    assert made["slack.color"] == "#808080"
+    assert made["email.subject"].startswith("[TEST] ")
+    assert made["email.text"].startswith("TEST: ")
+    assert made["pagerduty.description"].startswith("TEST: ")
+
+
+def test_the_traces_are_those_of_the_service_around_the_incident(render: Render, firing: Build) -> None:
+    for data, end in (
+        (message(firing("EngineDown")), "now"),
+        (message(resolved(firing("EngineDown"))), "1795238324000"),
+    ):
+        link = urlsplit(render(data)["link.traces"])
+        pane = json.loads(parse_qs(link.query)["panes"][0])["a"]
+        assert pane["range"] == {"from": "1795237051000", "to": end}
+        assert pane["queries"][0]["query"] == '{resource.service.name="chat" && (status=error || duration>2s)}'
+        assert (link.hostname, link.path) == ("127.0.0.1", "/explore")
+
+
+def test_a_service_that_would_break_the_query_is_left_out_of_it(render: Render, firing: Build) -> None:
+    link = urlsplit(render(message(firing("EngineDown", service='"} || {"')))["link.traces"])
+    assert json.loads(parse_qs(link.query)["panes"][0])["a"]["queries"][0]["query"] == "{status=error}"
+
+
+def test_without_grafana_no_mail_links_to_traces(render: Render, firing: Build) -> None:
+    made = render(message(firing("EngineDown")), Links(grafana_url=""))
+    assert "Traces" not in made["email.text"] + made["email.html"]
+
+
+GOLDEN_MESSAGES: dict[str, Callable[[Build], list[dict[str, Any]]]] = {
+    "EngineDown": lambda build: [build("EngineDown", engine="vllm")],
+    "EngineHung": lambda build: [full(build, engine="vllm")],
+    "GpuOverheating": lambda build: [build("GpuOverheating")],
+    "ServiceDown": lambda build: [build("ServiceDown")],
+    "TargetDown": lambda build: [build("TargetDown", host=f"node-{i}", instance=f"node-{i}:9100") for i in range(7)],
+    "hostile": lambda build: [build("EngineDown", service=" ".join(HOSTILE.values()), host=HOSTILE["markup"])],
+}
+
+
+@pytest.mark.parametrize("name", GOLDEN_MESSAGES)
 def test_messages_read_as_their_golden_files(
     render: Render, firing: Build, name: str, request: pytest.FixtureRequest
 ) -> None:
-    one = firing(name) if name.startswith("Gpu") else firing(name, engine="vllm")
+    alerts = GOLDEN_MESSAGES[name](firing)
     parts = []
-    for state, data in (("firing", message(one)), ("resolved", message(resolved(one)))):
+    for state, data in (("firing", message(*alerts)), ("resolved", message(*map(resolved, alerts)))):
         made = render(data)
         parts += [f"===== {state}: {template}\n{text}\n" for template, text in made.items()]
     golden, text = GOLDEN / f"{name}.txt", "".join(parts)

@@ -57,7 +57,7 @@ def broken_tools(tool, tmp_path):
     return str(folder)
 
 
-@pytest.mark.parametrize("command", [(), ("up",), ("down",), ("status",), ("drill",), ("doctor",)])
+@pytest.mark.parametrize("command", [(), ("up",), ("down",), ("status",), ("drill",), ("doctor",), ("reload",)])
 def test_every_command_has_help(command, inferwatch):
     done = inferwatch(*command, "--help")
     assert done.returncode == 0
@@ -105,6 +105,12 @@ def test_taking_down_what_is_down_is_no_error(inferwatch):
 
 def test_a_drill_without_a_stack_says_how_to_start_one(inferwatch):
     done = inferwatch("drill", "engine_dies")
+    assert done.returncode == 1
+    assert done.stderr == "inferwatch: the stack does not run; start it with `make up`\n"
+
+
+def test_a_reload_without_a_stack_says_how_to_start_one(inferwatch):
+    done = inferwatch("reload")
     assert done.returncode == 1
     assert done.stderr == "inferwatch: the stack does not run; start it with `make up`\n"
 

@@ -21,6 +21,47 @@ CASES = [
 ]
 HEADINGS = ["Meaning", "Impact", "Diagnosis", "Mitigation", "False alarms"]
 
+HOST = "a drill would have to hurt the machine that everybody else on it uses"
+SIMULATOR = "the simulated GPU has no such fault"
+RULES = "the Stack Protocol cannot change a running stack's rules or configuration"
+LOAD = "needs a load of its own beside the drill, which the Stack Protocol cannot start yet"
+# Alerts whose fault cannot be injected for real yet, and why; promtool proves them alone.
+WITHOUT_DRILL = {
+    "EngineModelNotLoaded": "its replica is the only one here, so that the service's page comes first and mutes it",
+    "EngineCrashLoop": "each of its restarts is EngineDown's page where there is one replica",
+    "EngineQueueBacklog": LOAD,
+    "EngineKvCacheSaturated": LOAD,
+    "EnginePreemptionStorm": LOAD,
+    "EngineRejections": LOAD,
+    "EngineErrorsInternal": LOAD,
+    "EngineConfigDrift": "needs a second replica of another version",
+    "GpuRecoveryNeeded": "the simulated GPU asks for it only beside errors whose alerts explain and mute it",
+    "GpuSramErrorsHigh": SIMULATOR,
+    "GpuNvlinkErrors": SIMULATOR,
+    "GpuPcieDegraded": SIMULATOR,
+    "GpuPcieReplays": SIMULATOR,
+    "SloSlowBurn": "needs three quarters of an hour of total failure; its windows are not compressed",
+    "ServiceCapacityLost": "with one replica, every fault has an engine's own page, which mutes this one",
+    "FleetTargetsDown": "needs three targets of one job, and the stack has one of each",
+    "HostDown": "needs a second host; the only one runs the alerting itself",
+    "HostMemoryHigh": HOST,
+    "HostOomKill": HOST,
+    "HostDiskFull": HOST,
+    "HostShmFull": HOST,
+    "HostCpuSaturated": HOST,
+    "HostCpuSteal": "only the hypervisor below can take CPU time away",
+    "HostClockSkew": HOST,
+    "HostNetworkErrors": HOST,
+    "ExporterStale": "no part can be made to answer with an old page through the Stack Protocol",
+    "ScrapeLimitHit": RULES,
+    "CardinalityGrowth": "no part can be made to grow thousands of series on request",
+    "RuleEvaluationFailing": RULES,
+    "RuleEvaluationMissed": HOST,
+    "ConfigReloadFailed": RULES,
+    "TsdbTrouble": "needs a disk that fails under Prometheus",
+    "AlertmanagerUnreachable": "its own message waits for the Alertmanager that is away",
+}
+
 each_alert = pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
 
 
@@ -54,17 +95,30 @@ def test_an_alert_but_the_heartbeat_has_a_case_that_stays_quiet(alert):
 def test_an_alert_has_a_drill_in_the_channels_of_its_severity(alert):
     drills = [drill for drill in DRILLS if drill.alert == alert.name]
 
-    assert drills
+    assert bool(drills) != (alert.name in WITHOUT_DRILL)
     # The page of a lost heartbeat is the dead man's, sent to both channels although Watchdog itself is no page.
     channels = ("slack",) if alert.severity == "ticket" else ("slack", "email")
-    assert all(drill.channels == channels for drill in drills)
+    assert all(sorted(drill.channels + drill.broken) == sorted(channels) for drill in drills)
+
+
+def test_every_exception_from_drills_is_an_alert_with_a_reason():
+    assert set(WITHOUT_DRILL) <= {alert.name for alert in ALERTS}
+    assert all(len(reason.split()) > 4 for reason in WITHOUT_DRILL.values())
 
 
 def test_a_hard_page_reaches_people_within_60_seconds():
     timing = load()
     hard = [alert for alert in ALERTS if alert.hard]
 
-    assert {alert.name for alert in hard} == {"EngineDown", "EngineHung", "GpuOverheating"}
+    assert {alert.name for alert in hard} == {
+        "EngineDown",
+        "EngineHung",
+        "GpuFallenOffBus",
+        "GpuMissing",
+        "GpuXidFatal",
+        "GpuEccUncorrectable",
+        "GpuOverheating",
+    }
     assert all(alert.bound(timing) <= 60 for alert in hard)
 
 

@@ -1,6 +1,8 @@
 """Reads the generated files, not the generator: every metric token must come from somewhere real."""
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,9 +16,9 @@ ROOT = Path(__file__).parents[2]
 RULES = sorted((ROOT / "alerts/generated").glob("*.yml"))
 BOARDS = sorted((ROOT / "dashboards/generated").glob("*.json"))
 
-# Made by Prometheus itself: `up` for each target, ALERTS for each pending or firing alert, ALERTS_FOR_STATE for since
-# when.
-BUILT_IN = {"up", "ALERTS", "ALERTS_FOR_STATE"}
+# Made by Prometheus itself: `up` and `scrape_*` for each target, ALERTS for each pending or firing alert,
+# ALERTS_FOR_STATE for since when.
+BUILT_IN = {"up", "scrape_series_added", "scrape_samples_post_metric_relabeling", "ALERTS", "ALERTS_FOR_STATE"}
 
 
 def metric_tokens(node: object) -> Iterator[str]:
@@ -44,6 +46,12 @@ def exposed() -> set[str]:
     return {name for metric in ALL_METRICS for name in metric.exposed}
 
 
+def foreign() -> set[str]:
+    """Names on the pages that were recorded from Prometheus, Alertmanager and node-exporter."""
+    pages = [path.read_text() for path in (ROOT / "tests/fixtures/exporters").glob("*.prom")]
+    return {name for page in pages for name in re.findall(r"^([a-zA-Z_:]\w*)", page, re.MULTILINE)}
+
+
 def expressions_of(board: Path) -> Iterator[str]:
     """Every PromQL text of a board, with Grafana's variables replaced by something that parses."""
 
@@ -61,17 +69,26 @@ def expressions_of(board: Path) -> Iterator[str]:
         yield expr.replace("$__rate_interval", "1m").replace("$__interval", "1m").replace("$__range", "1h")
 
 
-@pytest.mark.parametrize("rule", list(rules()), ids=lambda rule: rule.get("alert") or rule["record"])
+def named(rules):
+    """Test parameters with names that differ where rules share one."""
+    names = Counter()
+    for rule in rules:
+        name = rule.get("alert") or rule["record"]
+        names[name] += 1
+        yield pytest.param(rule, id=f"{name}-{names[name]}")
+
+
+@pytest.mark.parametrize("rule", list(named(rules())))
 def test_a_rule_reads_only_series_that_something_provides(rule):
     tokens = set(metric_tokens(promql_parser.parse(rule["expr"])))
 
     assert tokens or rule["expr"] == "vector(1)"
-    assert tokens <= exposed() | recorded() | BUILT_IN
+    assert tokens <= exposed() | recorded() | foreign() | BUILT_IN
 
 
-@pytest.mark.parametrize("rule", [rule for rule in rules() if "alert" in rule], ids=lambda rule: rule["alert"])
-def test_an_alert_reads_canonical_signals_only(rule):
-    assert set(metric_tokens(promql_parser.parse(rule["expr"]))) <= recorded() | BUILT_IN
+@pytest.mark.parametrize("rule", list(named(rule for rule in rules() if "alert" in rule)))
+def test_an_alert_reads_canonical_signals_and_foreign_pages_only(rule):
+    assert set(metric_tokens(promql_parser.parse(rule["expr"]))) <= recorded() | foreign() | BUILT_IN
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.stem)

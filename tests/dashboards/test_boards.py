@@ -90,7 +90,11 @@ def alerts_with_boards():
     return [rule for rule in rules if "dashboard_url" in rule.get("annotations", {})]
 
 
-@pytest.mark.parametrize("alert", alerts_with_boards(), ids=lambda alert: alert["alert"])
+@pytest.mark.parametrize(
+    "alert",
+    # Numbered, since an alert can have several rules: by severity, by promise.
+    [pytest.param(alert, id=f"{number}-{alert['alert']}") for number, alert in enumerate(alerts_with_boards())],
+)
 def test_an_alert_links_to_a_board_with_variables_that_it_has(alert):
     url = urlsplit(alert["annotations"]["dashboard_url"])
     uid = url.path.split("/")[2]

@@ -6,7 +6,8 @@ from typing import get_args
 import pytest
 
 from exporters.catalogue.probe import REASONS
-from exporters.probe.completion import Reason, Result, attempt, new_client
+from exporters.probe.asking import Reason, new_client
+from exporters.probe.completion import Result, attempt
 from exporters.probe.config import Config, Target
 
 TIMEOUT = 1.0
@@ -42,10 +43,30 @@ def test_slow_first_token_is_seen_in_the_time_to_first_token(service):
     assert 0.3 <= result.time_to_first_token < TIMEOUT
 
 
+@pytest.mark.parametrize(
+    ("behaviour", "seconds"),
+    [("paced", 0.1), ("paced_and_short", 0.1), ("paced_in_big_pieces", 0.1 / 3)],
+    ids=["a piece a token", "fewer tokens than allowed", "four tokens in two pieces"],
+)
+def test_time_per_output_token_counts_tokens_and_not_pieces(service, behaviour, seconds):
+    result = ask(service.url(behaviour))
+    assert result.reason is None
+    assert 0.9 * seconds < result.time_per_output_token < 2.5 * seconds
+
+
+def test_text_in_one_piece_has_no_time_per_output_token(service):
+    assert ask(service.url("says")).time_per_output_token is None
+
+
+def test_connecting_is_timed_also_where_no_answer_comes(service):
+    result = ask(service.url("hangs"))
+    assert 0 < result.connect < TIMEOUT <= result.duration
+
+
 def test_connection_left_open_after_done_is_not_waited_for(service):
     result = ask(service.url("keeps_open"))
     assert result.reason is None
-    assert result.duration < TIMEOUT / 2
+    assert result.duration < TIMEOUT
 
 
 @pytest.mark.parametrize(
@@ -67,7 +88,7 @@ def test_answer_that_no_user_could_use_names_its_reason(service, behaviour, reas
 
 def test_refused_connection_is_reason_connect(refused_url):
     result = ask(refused_url)
-    assert (result.reason, result.time_to_first_token) == ("connect", None)
+    assert (result.reason, result.connect, result.time_to_first_token) == ("connect", None, None)
 
 
 def test_hang_ends_at_the_timeout(service):
@@ -77,7 +98,16 @@ def test_hang_ends_at_the_timeout(service):
 
 
 def test_first_token_of_a_stream_that_breaks_is_still_timed(service):
-    assert ask(service.url("cut")).time_to_first_token > 0
+    result = ask(service.url("cut"))
+    assert result.time_to_first_token > 0
+    assert result.time_per_output_token is None
+
+
+def test_answer_comes_with_its_fingerprint_and_stays_out_of_representations(service):
+    service.fingerprint = "build-7"
+    result = ask(service.url("says"))
+    assert (result.text, result.fingerprint) == ("Paris", "build-7")
+    assert "Paris" not in repr(result)
 
 
 def test_model_that_is_not_configured_is_the_first_that_the_server_lists(service):

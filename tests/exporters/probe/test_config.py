@@ -31,6 +31,17 @@ def test_api_key_is_read_from_a_file_beside_the_configuration_and_never_shown(tm
     assert "hunter2" not in repr(target)
 
 
+def test_golden_answer_can_be_pinned_and_is_never_shown(tmp_path):
+    [target] = load(write(tmp_path, ONE.replace("}]", ", golden: ' Paris'}]"))).targets
+    assert (target.golden, target.check_answers) == (" Paris", True)
+    assert "Paris" not in repr(target)
+
+
+def test_checking_of_answers_can_be_turned_off(tmp_path):
+    [target] = load(write(tmp_path, ONE.replace("}]", ", check_answers: false}]"))).targets
+    assert (target.golden, target.check_answers) == (None, False)
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -55,6 +66,11 @@ def test_api_key_is_read_from_a_file_beside_the_configuration_and_never_shown(tm
         (ONE.replace("http://127.0.0.1:8000", "http://h:port"), "targets[0].url: 'http://h:port' is not a base URL"),
         (ONE.replace("http://", "http://me:pw@"), "targets[0].url: must not carry a password"),
         (ONE.replace("}]", ", api_key_file: nowhere}]"), "targets[0].api_key_file: cannot be read"),
+        (ONE.replace("}]", ", check_answers: 1}]"), "targets[0].check_answers: 1 is neither true nor false"),
+        (ONE.replace("}]", ", golden: 7}]"), "targets[0].golden: is not a text of 1 to 1000 characters; write how"),
+        (ONE.replace("}]", ", golden: ' '}]"), "targets[0].golden: is not a text"),
+        (ONE.replace("}]", f", golden: {'a' * 1001}}}]"), "targets[0].golden: is not a text"),
+        (ONE.replace("}]", ", golden: a, check_answers: false}]"), "targets[0].golden: is never compared where"),
         (ONE.replace("}]", ", token: x}]"), "targets[0]: unknown key 'token'"),
         (
             "targets:\n- {name: a, service: b, url: 'http://h'}\n- {name: a, service: c, url: 'http://h'}\n",

@@ -1,12 +1,10 @@
 """The program itself: started, scraped, told to reload, ended."""
 
-import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -18,81 +16,18 @@ from exporters.catalogue import probe
 BEHAVIOURS = ("good", "error_500", "hangs", "cut", "garbage", "no_text")
 
 
-class Probe:
-    """A running probe."""
-
-    def __init__(self, folder: Path, config: str) -> None:
-        self.file = folder / "probe.yaml"
-        self.file.write_text(config)
-        self.log = folder / "log"
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "exporters.probe",
-                    "--config-file",
-                    self.file,
-                    "--listen-address",
-                    "127.0.0.1:0",
-                ],
-                stderr=log,
-            )
-        self.url = self.wait_for_log(r"serving (http://\S+)/metrics")
-
-    def wait_for_log(self, pattern: str) -> str:
-        deadline = time.monotonic() + 15
-        while not (found := re.search(pattern, self.log.read_text())):
-            assert time.monotonic() < deadline, self.log.read_text()
-            time.sleep(0.02)
-        return found[1] if found.groups() else found[0]
-
-    def end(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def samples(self) -> dict[tuple[str, ...], float]:
-        page = httpx.get(f"{self.url}/metrics").text
-        return {
-            (sample.name, sample.labels["target"], *([sample.labels["reason"]] if "reason" in sample.labels else [])): (
-                sample.value
-            )
-            for family in parse_text(page)
-            for sample in family.samples
-        }
-
-    def wait_until_attempted(self, *targets: str) -> dict[tuple[str, ...], float]:
-        deadline = time.monotonic() + 15
-        while not all((samples := self.samples()).get(("llm_probe_success", name)) is not None for name in targets):
-            assert time.monotonic() < deadline, samples
-            time.sleep(0.05)
-        return samples
-
-
-@pytest.fixture
-def start(tmp_path) -> Iterator:
-    running: list[Probe] = []
-
-    def begin(config: str) -> Probe:
-        running.append(Probe(tmp_path, config))
-        return running[-1]
-
-    yield begin
-    for started in running:
-        started.end()
-
-
 def targets(**urls: str) -> str:
     return "\n".join(f"- {{name: {name}, service: chat, url: '{url}', model: tiny}}" for name, url in urls.items())
 
 
 @pytest.fixture(scope="module")
-def everything(shared_service, refused_url, tmp_path_factory) -> Iterator[Probe]:
+def everything(shared_service, refused_url, tmp_path_factory, launch) -> Iterator:
     urls = {behaviour: shared_service.url(behaviour) for behaviour in BEHAVIOURS}
-    config = f"interval: 1\ntimeout: 0.5\ntargets:\n{targets(**urls, refused=refused_url)}\n"
-    running = Probe(tmp_path_factory.mktemp("probe"), config)
+    pinned = f"- {{name: paced, service: chat, url: '{shared_service.url('paced')}', model: tiny, golden: Paris}}"
+    config = f"interval: 2.5\ntimeout: 2\ntargets:\n{targets(**urls, refused=refused_url)}\n{pinned}\n"
+    running = launch(tmp_path_factory.mktemp("probe"), config)
     try:
-        running.wait_until_attempted(*BEHAVIOURS, "refused")
+        running.wait_until_attempted(*BEHAVIOURS, "refused", "paced")
         yield running
     finally:
         running.end()
@@ -101,7 +36,7 @@ def everything(shared_service, refused_url, tmp_path_factory) -> Iterator[Probe]
 def test_page_tells_success_and_the_reason_of_every_failure(everything):
     samples = everything.samples()
     success = {key[1]: value for key, value in samples.items() if key[0] == "llm_probe_success"}
-    assert success == {"good": 1, **dict.fromkeys((*BEHAVIOURS[1:], "refused"), 0)}
+    assert success == {"good": 1, "paced": 1, **dict.fromkeys((*BEHAVIOURS[1:], "refused"), 0)}
     reasons = {key[1:] for key, value in samples.items() if key[0] == "llm_probe_failures_total" and value}
     assert reasons == {
         ("error_500", "http_status"),
@@ -113,6 +48,8 @@ def test_page_tells_success_and_the_reason_of_every_failure(everything):
     }
     assert samples["llm_probe_failures_total", "good", "timeout"] == 0
     assert ("llm_probe_time_to_first_token_seconds", "hangs") not in samples
+    assert ("llm_probe_connect_seconds", "refused") not in samples
+    assert ("llm_probe_answer_matches", "cut") not in samples
     assert ("llm_probe_last_success_timestamp_seconds", "refused") not in samples
     assert abs(samples["llm_probe_last_success_timestamp_seconds", "good"] - time.time()) < 10
 
@@ -172,6 +109,68 @@ def test_hangup_reads_the_configuration_again_and_keeps_the_old_one_where_the_ne
     assert {key[1] for key in samples} == {"second"}
 
 
+def one_target(url: str, **more: object) -> str:
+    extra = "".join(f", {key}: {value}" for key, value in more.items())
+    return f"interval: 0.3\ntimeout: 0.25\ntargets:\n- {{name: a, service: chat, url: '{url}', model: tiny{extra}}}\n"
+
+
+def test_wrong_answer_is_no_failure_and_is_counted(start, service):
+    running = start(one_target(service.url("says")))
+    assert running.wait_until_attempted("a")["llm_probe_answer_mismatches_total", "a"] == 0
+    running.wait_for(1, "llm_probe_answer_matches", "a")
+    service.says = "London"
+    samples = running.wait_for(0, "llm_probe_answer_matches", "a")
+    assert samples["llm_probe_success", "a"] == 1
+    assert samples["llm_probe_answer_mismatches_total", "a"] >= 1
+    reasons = {key[2] for key in samples if key[0] == "llm_probe_failures_total"}
+    assert reasons == {"connect", "timeout", "http_status", "bad_stream", "no_tokens"}
+    running.wait_for_log("target a: its answer is not the golden one")
+    service.says = "Paris"
+    running.wait_for(1, "llm_probe_answer_matches", "a")
+    running.wait_for_log("target a: its answer is the golden one again")
+
+
+def test_no_answer_and_no_prompt_is_on_the_page_or_in_the_log(start, service):
+    running = start(one_target(service.url("says")))
+    running.wait_for(1, "llm_probe_answer_matches", "a")
+    service.says = "London"
+    running.wait_for(0, "llm_probe_answer_matches", "a")
+    seen = httpx.get(f"{running.url}/metrics").text + running.log.read_text()
+    assert [text for text in ("Paris", "London", "capital") if text in seen] == []
+
+
+def test_answers_that_are_not_checked_have_no_samples(start, service):
+    samples = start(one_target(service.url("says"), check_answers="false")).wait_until_attempted("a")
+    assert [key for key in samples if "answer" in key[0]] == []
+
+
+def test_pinned_answer_is_compared_from_the_first_attempt_on(start, service):
+    running = start(one_target(service.url("says"), golden="London"))
+    running.wait_for(0, "llm_probe_answer_matches", "a")
+    service.says = "London, of course"
+    running.wait_for(1, "llm_probe_answer_matches", "a")
+
+
+def test_hangup_after_the_state_file_is_gone_accepts_the_present_answer(start, service):
+    running = start(one_target(service.url("says")))
+    running.wait_for(1, "llm_probe_answer_matches", "a")
+    service.says = "London"
+    running.wait_for(0, "llm_probe_answer_matches", "a")
+    running.state.unlink()
+    running.process.send_signal(signal.SIGHUP)
+    running.wait_for(1, "llm_probe_answer_matches", "a")
+
+
+def test_hangup_with_a_bad_state_file_keeps_what_is_known(start, service):
+    running = start(one_target(service.url("says")))
+    running.wait_for(1, "llm_probe_answer_matches", "a")
+    running.state.write_text("nonsense")
+    running.process.send_signal(signal.SIGHUP)
+    running.wait_for_log(r"not read again.*state\.json: not a state file")
+    service.says = "London"
+    running.wait_for(0, "llm_probe_answer_matches", "a")
+
+
 def test_sigterm_ends_at_once_with_status_0_in_the_middle_of_an_attempt(start, service):
     running = start(f"interval: 60\ntimeout: 50\ntargets:\n{targets(hangs=service.url('hangs'))}\n")
     while not service.requests:
@@ -186,6 +185,7 @@ def test_sigterm_ends_at_once_with_status_0_in_the_middle_of_an_attempt(start, s
     ("arguments", "says"),
     [
         ([], "--config-file is required"),
+        (["--config-file", "/dev/null", "--state-file", "x"], "/dev/null: top level: must be a mapping"),
         (["--config-file", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
         (["--config-file", "x", "--listen-address", "9837"], "'9837' is not HOST:PORT"),
     ],
@@ -197,6 +197,21 @@ def test_unusable_command_line_ends_with_status_2_and_says_why(arguments, says):
     assert ended.returncode == 2
     assert says in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_unusable_state_file_ends_with_status_2_and_says_what_to_do(tmp_path, service):
+    file, state = tmp_path / "probe.yaml", tmp_path / "state.json"
+    file.write_text(one_target(service.url("says")))
+    state.write_text("nonsense")
+    ended = subprocess.run(
+        [sys.executable, "-m", "exporters.probe", "--config-file", file, "--state-file", state],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert f"{state}: not a state file of the probe" in ended.stderr
+    assert "delete it to learn the golden answers anew" in ended.stderr
 
 
 def test_taken_port_ends_with_status_2_and_names_the_option(tmp_path, service):

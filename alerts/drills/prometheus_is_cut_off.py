@@ -1,0 +1,29 @@
+"""Everything that Prometheus watches dies at once, but for the alerting itself: one page, not one for each part."""
+
+from alerts.drills.drill import PAGE, Drill
+from alerts.drills.stack import Stack
+
+PARTS = ("inference", "gpu-exporter", "node-exporter", "probe")
+"""All that is scraped, without what the alerting is made of."""
+
+
+def _inject(stack: Stack) -> None:
+    for part in PARTS:
+        stack.hold(part)
+        stack.kill(part)
+
+
+def _mend(stack: Stack) -> None:
+    for part in PARTS:
+        stack.release(part)
+
+
+DRILL = Drill(
+    name="prometheus_is_cut_off",
+    story="SIGKILL the engine, the exporters and the prober, and hold their restarts.",
+    alert="PrometheusIsolated",
+    channels=PAGE,
+    inject=_inject,
+    mend=_mend,
+    subject=lambda stack: ("Cut off", "cluster default"),
+)
