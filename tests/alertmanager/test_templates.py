@@ -405,7 +405,7 @@ def test_without_grafana_no_mail_links_to_traces(render: Render, firing: Build) 
 
 GOLDEN_MESSAGES: dict[str, Callable[[Build], list[dict[str, Any]]]] = {
     "EngineDown": lambda build: [build("EngineDown", engine="vllm")],
-    "EngineHung": lambda build: [full(build, engine="vllm")],
+    "EngineHung": lambda build: [full(build, engine="vllm", model="chat-70b")],
     "GpuOverheating": lambda build: [build("GpuOverheating")],
     "ServiceDown": lambda build: [build("ServiceDown")],
     "TargetDown": lambda build: [build("TargetDown", host=f"node-{i}", instance=f"node-{i}:9100") for i in range(7)],
