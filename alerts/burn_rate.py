@@ -33,7 +33,7 @@ GOALS = (Goal(0.5, 5 * MINUTE), Goal(0.2, 15 * MINUTE))
 FAST_SHARE = 0.02
 """The most of a period's budget that may be gone before a page: the workbook's value for its fastest window."""
 SLOW_SHARE = 0.10
-"""The same for a ticket: the workbook's value for both of its ticket windows."""
+"""The same for a ticket: the workbook's value."""
 SLOW_FOR = 15 * MINUTE
 """A ticket that can wait a day waits this long, so that the page of the same promise is there first and mutes it."""
 SLOW_STEP = MINUTE
@@ -53,8 +53,9 @@ _LEAST_FACTOR = 1.2
 """Nobody is woken for a budget that burns hardly faster than allowed; a clock that would need it is refused."""
 _SHORT = 12.0
 """Long windows per short one, as in the workbook."""
-_SLOW_WINDOWS = (30.0, 10.0)
-"""Long windows of tickets as parts of the period: 1 and 3 days of 30, as in the workbook."""
+_SLOW_PART = 10.0
+"""The ticket's long window is this part of the period: 3 days of 30, as in the workbook. A day at three times the pace,
+which others add, takes the same tenth of the budget and is noticed at the same moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +128,8 @@ def _meets(pair: Pair, goal: Goal, allowed: float, lag: float) -> bool:
 
 
 def slow_pairs(period: float, share: float) -> tuple[Pair, ...]:
-    """The windows of the ticket: the workbook's, in parts of the period."""
-    return tuple(Pair(period / part, round(share * part, 2)) for part in _SLOW_WINDOWS)
+    """The windows of the ticket: the workbook's, as parts of the period."""
+    return (Pair(period / _SLOW_PART, round(share * _SLOW_PART, 2)),)
 
 
 def seconds_to_notice(pairs: Iterable[Pair], allowed: float, bad: float) -> float:

@@ -24,9 +24,9 @@ def test_the_workbooks_page_comes_out_at_three_nines():
     assert fast_pairs(0.001, MONTH, 0.02, LAG) == (Pair(3600, 14.4),)
 
 
-def test_the_workbooks_tickets_come_out_of_a_tenth_of_the_budget():
-    assert slow_pairs(MONTH, 0.1) == (Pair(DAY, 3), Pair(3 * DAY, 1))
-    assert [pair.short for pair in slow_pairs(MONTH, 0.1)] == [2 * 3600, 6 * 3600]
+def test_the_workbooks_ticket_comes_out_of_a_tenth_of_the_budget():
+    assert slow_pairs(MONTH, 0.1) == (Pair(3 * DAY, 1),)
+    assert slow_pairs(MONTH, 0.1)[0].short == 6 * 3600
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_the_table_tells_minutes_hours_and_never():
     assert lines[1].split()[:6] == ["99", "%", "page", "2.9", "min", "5"]
     assert lines[1].split("   windows")[0].count(" - ") == 3
     assert lines[1].endswith("30 min: 7.080%")
-    assert lines[2].endswith("1 d: 3.000%, 3 d: 1.000%")
+    assert lines[2].endswith("3 d: 1.000%")
 
 
 LABELS = 'cluster="c", namespace="n", service="chat", host="h", engine="inferwatch", job="j", instance="h:1"'

@@ -51,7 +51,11 @@ def mutants() -> Iterator[object]:
             spare = labels.get("severity") == "ticket" and rule["alert"] in pages
             if not {"severity", "root"} & set(labels) or labels.get("class") == "inhibitor" or spare:
                 continue
-            if rule["expr"] == "vector(1)":
+            # Of the rules of one alert, one for each promise and made by one function, the first stands for all.
+            again = [labels] == [one["labels"] for one in rules[:index] if one.get("alert") == rule.get("alert", "")][
+                :1
+            ]
+            if rule["expr"] == "vector(1)" or again:
                 continue
             name = rule["alert"] if "alert" in rule else f"root-{labels['root']}"
             changes = [(what, {"expr": text}) for what, text in mutants_of(rule["expr"])]
