@@ -23,11 +23,15 @@ from exporters.gpu.watch import Watch
 
 LOG = logging.getLogger("exporters.gpu")
 
+_SWITCH_SECONDS = 0.0005
+"""How long a thread that renders may keep a scrape waiting each time that the scrape has to take turns with it."""
+
 
 def main() -> int:
     """Run the exporter; returns its exit status, which `--help` explains."""
     settings = parse(sys.argv[1:], os.environ)
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
+    sys.setswitchinterval(_SWITCH_SECONDS)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

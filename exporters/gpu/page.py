@@ -30,6 +30,7 @@ class Page:
     def __init__(self, found: Sequence[Family]) -> None:
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(_Found(found))
+        self._pages_since_asked: dict[str, int] = {}
 
     @cached_property
     def text(self) -> bytes:
@@ -52,15 +53,29 @@ class Page:
         """OpenMetrics, compressed."""
         return gzip.compress(self.openmetrics, 1)
 
+    def form(self, name: str) -> bytes:
+        """One of `FORMS`, for somebody who asks; the next pages will be prepared in it."""
+        self._pages_since_asked[name] = 0
+        found: bytes = getattr(self, name)
+        return found
+
     def prepare(self, before: "Page") -> None:
-        """Make the forms that this earlier page was asked for: scrapers ask for the same again, and need not wait."""
-        for form in FORMS:
-            if form in vars(before):
-                getattr(self, form)
+        """Make the forms that the last pages were asked for: scrapers ask for the same again, and need not wait.
+
+        A form that nobody asks for any more is forgotten: one look with curl must not cost a rendering for ever.
+        """
+        # A copy, because requests come while this runs.
+        for name, pages in dict(before._pages_since_asked).items():
+            if pages < REMEMBERED_PAGES:
+                self._pages_since_asked.setdefault(name, pages + 1)
+                getattr(self, name)
 
 
 FORMS = ("text", "openmetrics", "text_gzip", "openmetrics_gzip")
 """Names of the properties of a page."""
+
+REMEMBERED_PAGES = 12
+"""Pages that are made in a form after the last request for it: a minute's, at the default interval."""
 
 
 def render(

@@ -109,9 +109,9 @@ class Handler(BaseHTTPRequestHandler):
         wants_gzip = "gzip" in self.headers.get("Accept-Encoding", "")
         # The library's choice of format; the bytes are rendered already.
         if choose_encoder(self.headers.get("Accept", ""))[1].startswith("application/openmetrics-text"):
-            kind, body = CONTENT_TYPE_OPENMETRICS, page.openmetrics_gzip if wants_gzip else page.openmetrics
+            kind, body = CONTENT_TYPE_OPENMETRICS, page.form("openmetrics_gzip" if wants_gzip else "openmetrics")
         else:
-            kind, body = CONTENT_TYPE_PLAIN_0_0_4, page.text_gzip if wants_gzip else page.text
+            kind, body = CONTENT_TYPE_PLAIN_0_0_4, page.form("text_gzip" if wants_gzip else "text")
         encoding = {"Content-Encoding": "gzip"} if wants_gzip else {}
         self._reply(200, kind, body, {"Vary": "Accept, Accept-Encoding", **encoding})
 

@@ -4,6 +4,8 @@ Knows NVML's functions by name and its return codes, not pynvml: a `Library` doe
 """
 
 import ctypes
+import functools
+import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -16,8 +18,13 @@ T = TypeVar("T")
 _TOLERATED = (DeviceDenied, DeviceFailed)
 """Errors that cost one value where another value of the same GPU still comes."""
 
-_MEMBERS = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal")
-"""Members of a field's value, by NVML's value type."""
+_ANSWER = struct.Struct("@IIqqII8s")
+"""A nvmlFieldValue_t: field, scope, timestamp, latency, value type, return code, value.
+
+Unpacked all at once: a hundred fields a GPU, read one by one through ctypes, take as long as all the rest of it.
+"""
+_VALUES = tuple(struct.Struct(f"@{member}") for member in ("d", "I", "L", "Q", "q", "i", "H"))
+"""How the value is stored, by NVML's value type."""
 _WIDE = frozenset({0, 2, 3, 4})
 """Value types that hold 64 bits."""
 
@@ -89,7 +96,7 @@ class Gpu:
         self.failure: DeviceError | None = None
         """The last failure that was tolerated."""
         self.notes = notes
-        self._fields: dict[FieldKey, tuple[float, bool]] = {}
+        self._fields: dict[tuple[int, int], tuple[float, bool]] = {}
 
     def ask(self, call: str, *arguments: object) -> Any | None:
         """What an NVML function says of this GPU, or None where there is no value.
@@ -150,19 +157,18 @@ class Gpu:
 
     def fetch(self, keys: Iterable[FieldKey]) -> None:
         """Ask for many fields in one call; `field` has them from then on."""
-        wanted = [key for key in keys if (self.uuid, _named(key)) not in self.notes.unsupported]
+        unsupported = self.notes.unsupported
+        wanted = [key for key in keys if (self.uuid, _named(*key)) not in unsupported]
         if not wanted:
             return
         found = self.call("nvmlDeviceGetFieldValues", self.handle, wanted)
-        for entry in found or ():
-            key = (Field(entry.fieldId), entry.scopeId)
-            if entry.nvmlReturn == Code.INVALID_ARGUMENT:  # this driver does not know the field, or the card the link
-                self.notes.unsupported.add((self.uuid, _named(key)))
-            elif entry.nvmlReturn != Code.SUCCESS:
-                self._absent(Refused(entry.nvmlReturn, f"field {entry.fieldId}"), (self.uuid, _named(key)))
-            elif 0 <= entry.valueType < len(_MEMBERS):
-                value = float(getattr(entry.value, _MEMBERS[entry.valueType]))
-                self._fields[key] = (value, entry.valueType in _WIDE)
+        for number, scope, _, _, kind, code, value in () if found is None else _ANSWER.iter_unpack(found):
+            if code == Code.INVALID_ARGUMENT:  # this driver does not know the field, or the card the link
+                unsupported.add((self.uuid, _named(number, scope)))
+            elif code != Code.SUCCESS:
+                self._absent(Refused(code, f"field {number}"), (self.uuid, _named(number, scope)))
+            elif kind < len(_VALUES):
+                self._fields[number, scope] = (float(_VALUES[kind].unpack_from(value)[0]), kind in _WIDE)
 
     def field(self, field: Field, scope: int = 0) -> float | None:
         """A field that was fetched, in NVML's unit; None where it has no value."""
@@ -194,5 +200,6 @@ def thousandths(value: float | None) -> float | None:
     return None if value is None else value / 1000
 
 
-def _named(key: FieldKey) -> str:
-    return f"field {key[0].name} {key[1]}"
+@functools.cache  # for every field of every GPU at every reading; there are about a hundred
+def _named(field: int, scope: int) -> str:
+    return f"field {Field(field).name} {scope}"

@@ -4,9 +4,13 @@ import gzip
 
 from exporters.gpu.collection import Collection
 from exporters.gpu.collectors import up
-from exporters.gpu.page import render
+from exporters.gpu.page import FORMS, REMEMBERED_PAGES, render
 
 NOTHING = Collection((), (), None, 1.0, 0.5)
+
+
+def draw():
+    return render("nvml", NOTHING, (("up", up.collect),))
 
 
 def broken(collection):
@@ -28,7 +32,30 @@ def test_before_the_first_collection_the_page_claims_nothing():
 
 
 def test_compressed_pages_are_the_same_pages():
-    page = render("nvml", NOTHING, (("up", up.collect),))
+    page = draw()
     assert gzip.decompress(page.text_gzip) == page.text
     assert gzip.decompress(page.openmetrics_gzip) == page.openmetrics
     assert page.openmetrics.endswith(b"# EOF\n")
+
+
+def made(page):
+    return {name for name in FORMS if name in vars(page)}
+
+
+def test_the_next_page_is_made_in_the_form_that_was_asked_for():
+    before, after = draw(), draw()
+    before.form("openmetrics_gzip")
+    after.prepare(before)
+    assert made(after) == {"openmetrics", "openmetrics_gzip"}
+
+
+def test_a_form_that_nobody_asks_for_any_more_is_made_no_longer():
+    page = draw()
+    page.form("text")
+    for _ in range(REMEMBERED_PAGES):
+        before, page = page, draw()
+        page.prepare(before)
+        assert made(page) == {"text"}
+    last = draw()
+    last.prepare(page)
+    assert made(last) == set()
