@@ -120,9 +120,10 @@ def test_the_landing_page_says_that_gpus_are_simulated(unchanged):
 
 
 @NO_DRIVER
-def test_real_gpus_have_no_control_api_and_a_missing_driver_is_no_crash(start):
-    exporter = start("--source", "nvml")
-    assert exporter.until(lambda samples: ("gpu_scrape_driver_up", "") in samples)[("gpu_scrape_driver_up", "")] == 0
+def test_real_gpus_have_no_control_api_and_a_missing_library_is_a_code_and_no_crash(start):
+    exporter = start("--source", "nvml", "--kernel-log", "")
+    samples = exporter.until(lambda samples: ("gpu_scrape_driver_up", "") in samples)
+    assert (samples[("gpu_scrape_driver_up", "")], samples[("gpu_scrape_driver_error_code", "")]) == (0, 12)
     assert exporter.request("GET", "/simulator/gpus")[0] == 404
     assert exporter.request("GET", "/healthz")[0] == 200
     assert len(re.findall("driver does not answer", exporter.log())) == 1
@@ -136,17 +137,12 @@ def test_auto_says_so_when_it_simulates(start):
     assert exporter.log().count("no NVIDIA driver library here: GPUs are simulated") == 1
 
 
-def test_no_gpus_is_a_healthy_page(start):
-    exporter = start("--source", "simulated", "--gpus", "0")
-    samples = exporter.until(lambda samples: ("gpu_scrape_driver_up", "") in samples)
-    assert samples[("gpu_scrape_driver_up", "")] == 1
-    assert not any(name == "gpu_up" for name, _ in samples)
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
-def test_a_signal_ends_the_process_cleanly(simulated, number):
-    assert simulated.stop(number) == 0
-    assert "Traceback" not in simulated.log()
+def test_a_signal_ends_the_process_cleanly(start, number):
+    exporter = start("--source", "simulated", "--simulated-load-url", "")
+    exporter.until(lambda samples: ("gpu_up", "1") in samples)
+    assert exporter.stop(number) == 0
+    assert "Traceback" not in exporter.log()
 
 
 def test_a_taken_port_is_one_line_and_2():
