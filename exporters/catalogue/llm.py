@@ -5,7 +5,17 @@ convention lacks. The bucket ladders are the convention's, made finer at the bot
 longer at the top (overload); objectives must sit on an edge.
 """
 
-from exporters.catalogue.labels import CONFIG_HASH, ERROR_TYPE, MODEL, OUTCOME, PHASE, REASON, UUID, VERSION
+from exporters.catalogue.labels import (
+    CONFIG_HASH,
+    ERROR_TYPE,
+    FINGERPRINT,
+    MODEL,
+    OUTCOME,
+    PHASE,
+    REASON,
+    UUID,
+    VERSION,
+)
 from exporters.catalogue.metric import Metric
 
 _GEN_AI = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
@@ -177,8 +187,9 @@ MODEL_LOADED = Metric(
 BUILD_INFO = Metric(
     "llm_build_info",
     "info",
-    "What runs here: a new value in any label means that something was deployed.",
-    (VERSION, MODEL, CONFIG_HASH),
+    "What runs here: a new value in any label means that something was deployed. The fingerprint, of weights and model "
+    "configuration, is empty until a model was loaded.",
+    (VERSION, MODEL, CONFIG_HASH, FINGERPRINT),
 )
 GPU_INFO = Metric(
     "llm_engine_gpu_info",

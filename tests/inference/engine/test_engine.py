@@ -71,7 +71,7 @@ class Scripted:
 
 
 def model(runner: Scripted) -> LoadedModel:
-    return LoadedModel(runner, ByteTokenizer(), frozenset())
+    return LoadedModel(runner, ByteTokenizer(), frozenset(), "fp_scripted")
 
 
 async def until(holds: Callable[[], bool]) -> None:
