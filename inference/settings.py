@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from inference.faults import FaultKind, InvalidFaultError, Strength, from_environment
 from inference.kinds import GpuUuids, KeysPath, LogFile, ModelPlace, Origins, Rate, Url, is_loopback
 
-_WHERE = frozenset({"host", "port"})
+_WHERE = frozenset({"host", "port", "gpu_uuids"})
 """Settings that say where the service is, not what it does."""
 
 

@@ -130,5 +130,6 @@ def test_lists_are_written_with_commas(monkeypatch):
 def test_the_hash_of_the_configuration_tells_what_it_does_from_where_it_is():
     before = read([]).config_hash
     assert read(["--host", "::1", "--port", "1"]).config_hash == before
+    assert read(["--gpu-uuids", "GPU-11111111-2222-3333-4444-555555555555"]).config_hash == before
     assert read(["--max-batch-size", "4"]).config_hash != before
     assert len(before) == 12
