@@ -105,7 +105,7 @@ REJECTIONS = Signal("llm:rejections:rate1m", "Requests a second that were refuse
 BUILD_INFO = Signal(
     "llm:build_info",
     "What an engine runs; always 1.",
-    (*_ENGINE, "version", "config_hash"),
+    (*_ENGINE, "version", "config_hash", "fingerprint"),
 )
 ENGINE_GPU = Signal(
     "llm:engine_gpu:info",
