@@ -33,7 +33,7 @@ REJECTION_REASONS = (
 )
 """Every value of `reason` of REJECTIONS."""
 DROP_REASONS = ("queue_full", "export_failed")
-"""Every value of `reason` of SPANS_DROPPED."""
+"""Every value of `reason` of SPANS_DROPPED and LOG_LINES_DROPPED."""
 
 REQUEST_DURATION = Metric(
     "gen_ai_server_request_duration_seconds",
@@ -204,6 +204,13 @@ SPANS_DROPPED = Metric(
     (REASON,),
     "OpenTelemetry SDK: otel.sdk.processor.span.processed with an error.type, and batches whose export failed",
 )
+LOG_LINES_DROPPED = Metric(
+    "llm_telemetry_log_lines_dropped_total",
+    "counter",
+    "Log lines that were lost on the way to the collector; absent where none are sent.",
+    (REASON,),
+    "OpenTelemetry SDK: otel.sdk.processor.log.processed with an error.type, and batches whose export failed",
+)
 
 METRICS = (
     REQUEST_DURATION,
@@ -232,4 +239,5 @@ METRICS = (
     BUILD_INFO,
     GPU_INFO,
     SPANS_DROPPED,
+    LOG_LINES_DROPPED,
 )

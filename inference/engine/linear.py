@@ -25,7 +25,7 @@ class _Product:
     def __init__(self, layers: Sequence[nn.Linear]) -> None:
         weight = torch.cat([layer.weight.detach() for layer in layers])
         self._packed = torch.ops.mkldnn._reorder_linear_weight(weight, _EXPECTED_ROWS)
-        biases = [layer.bias for layer in layers if layer.bias is not None]
+        biases: list[torch.Tensor] = [layer.bias for layer in layers if layer.bias is not None]
         self._bias = torch.cat(biases) if biases else None
         self._widths = [layer.out_features for layer in layers]
         self._rows: torch.Tensor | None = None
