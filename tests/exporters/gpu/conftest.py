@@ -154,8 +154,7 @@ class Exporter:
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        # The exporter's own patience adds up to 4.5 s; a machine with five times as much work as processors adds to it.
-        return self.process.wait(15)
+        return self.process.wait(5)
 
 
 Start = Callable[..., Exporter]
