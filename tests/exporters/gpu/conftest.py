@@ -74,8 +74,8 @@ def library(machine) -> WatchedLibrary:
 
 
 @pytest.fixture
-def nvml(library) -> Iterator[Nvml]:
-    driver = Nvml(library)
+def nvml(library, clock) -> Iterator[Nvml]:
+    driver = Nvml(library, clock=clock)
     driver.open()
     yield driver
     driver.close()
