@@ -7,10 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import pytest
 
+from alerts.drills.drill import DrillRefused
+from alerts.drills.gpus import set_gpu
 from exporters.gpu.devices.library import library_loads
 
 NO_DRIVER = pytest.mark.skipif(library_loads(), reason="this machine has NVIDIA's driver library")
@@ -119,12 +122,24 @@ def test_the_landing_page_says_that_gpus_are_simulated(unchanged):
     assert "These GPUs are simulated." in unchanged.get("/")
 
 
+@dataclass
+class OnlyTheExporter:
+    """As much of a stack as a drill of a GPU needs."""
+
+    exporter: str
+
+    def url(self, part):
+        return {"gpu-exporter": self.exporter}[part]
+
+
 @NO_DRIVER
-def test_real_gpus_have_no_control_api_and_a_missing_library_is_a_code_and_no_crash(start):
+def test_real_gpus_have_no_control_api_nor_drills_and_a_missing_library_is_a_code_and_no_crash(start):
     exporter = start("--source", "nvml", "--kernel-log", "")
     samples = exporter.until(lambda samples: ("gpu_scrape_driver_up", "") in samples)
     assert (samples[("gpu_scrape_driver_up", "")], samples[("gpu_scrape_driver_error_code", "")]) == (0, 12)
     assert exporter.request("GET", "/simulator/gpus")[0] == 404
+    with pytest.raises(DrillRefused, match="GPU_EXPORTER_SOURCE=simulated"):
+        set_gpu(OnlyTheExporter(exporter.url), state="lost")
     assert exporter.request("GET", "/healthz")[0] == 200
     assert len(re.findall("driver does not answer", exporter.log())) == 1
 
