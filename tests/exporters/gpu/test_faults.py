@@ -134,8 +134,8 @@ def test_a_scenario_is_played(start, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--simulated-scenario", "/nonexistent.json"), "cannot read /nonexistent.json"),
-        (("--expected-gpus", "/nonexistent.txt"), "cannot read the expected GPUs from /nonexistent.txt"),
+        (("--simulated-scenario", "/nonexistent.json"), "cannot read /nonexistent.json: No such file"),
+        (("--expected-gpus", "/nonexistent.txt"), "cannot read the expected GPUs from /nonexistent.txt: No such file"),
         (("--expected-gpus", "remember", "--state-file", "/proc/gpus.json"), "set --state-file"),
     ],
 )
