@@ -9,7 +9,7 @@ from functools import partial
 
 from exporters.gpu.collectors import chosen
 from exporters.gpu.devices.library import library_loads
-from exporters.gpu.ending import Ending, end_anyway
+from exporters.gpu.ending import Ending, end_anyway, leave
 from exporters.gpu.inventory import InventoryError
 from exporters.gpu.page import render
 from exporters.gpu.scrape import ScrapeLoop
@@ -93,4 +93,4 @@ def _serve(server: ExporterServer, loop: ScrapeLoop, watch: Watch, ending: Endin
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import threading
+from typing import NoReturn
 
 LOG = logging.getLogger(__name__)
 
@@ -40,13 +41,20 @@ class Ending:
 
 def end_anyway(status: int, seconds: float = ENDS_WITHIN_SECONDS) -> None:
     """End the process after this time with this status, if it has not ended by itself."""
-    timer = threading.Timer(seconds, _leave, (status,))
+    timer = threading.Timer(seconds, _leave_behind, (status,))
     timer.daemon = True
     timer.start()
 
 
-def _leave(status: int) -> None:
-    LOG.warning("not everything has stopped; leaving it behind")
+def leave(status: int) -> NoReturn:
+    """End the process now; the kernel ends its children with it.
+
+    Not by `sys.exit`: the interpreter's own end stops the timer of `end_anyway` first, and can hang in threads.
+    """
     logging.shutdown()
-    # Not even what threads hold up at the interpreter's own end; the kernel ends the children with this process.
     os._exit(status)
+
+
+def _leave_behind(status: int) -> None:
+    LOG.warning("not everything has stopped; leaving it behind")
+    leave(status)

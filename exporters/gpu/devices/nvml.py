@@ -100,10 +100,12 @@ class Nvml:
         uuid = str(self._required(f"GPU {index}", "nvmlDeviceGetUUID", handle))
         self._notes.now = self._clock()
         gpu = Gpu(index, uuid, handle, self._library, self._notes)
+        identity = self._identity(gpu)
+        # Who a GPU is, the driver remembers of one that says nothing any more.
+        gpu.answered = False
         links = [key for one in self._readers if one.subject == "nvlink" for key in one.fields]
         gpu.fetch(key for one in self._readers if one.subject != "nvlink" for key in one.fields)
         gpu.fetch(links)
-        identity = self._identity(gpu)
         parts = {one.subject: self._part(gpu, one) for one in self._readers}
         reading = GpuReading(identity, **{name: part for name, part in parts.items() if part is not None})
         if gpu.failure is not None and not gpu.answered:

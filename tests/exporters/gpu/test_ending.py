@@ -58,11 +58,13 @@ def test_what_does_not_stop_is_left_behind_in_time_and_said():
     assert (found.returncode, found.stderr) == (1, "not everything has stopped; leaving it behind\n")
 
 
-def test_signals_after_the_first_change_nothing(start):
+@pytest.mark.parametrize("numbers", [[signal.SIGTERM], [signal.SIGINT] * 3], ids=["SIGTERM", "Ctrl-C again and again"])
+def test_a_signal_ends_the_process_cleanly(start, numbers):
     exporter = start("--source", "simulated", "--simulated-load-url", "")
-    for _ in range(3):
-        exporter.process.send_signal(signal.SIGINT)
-    assert exporter.stop(signal.SIGINT) == 0
+    exporter.until(lambda samples: ("gpu_up", "1") in samples)
+    for number in numbers[1:]:
+        exporter.process.send_signal(number)
+    assert exporter.stop(numbers[0]) == 0
     assert "Traceback" not in exporter.log()
 
 

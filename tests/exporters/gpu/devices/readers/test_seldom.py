@@ -9,7 +9,7 @@ import pytest
 
 from exporters.catalogue import gpu, gpu_health, gpu_use
 from exporters.gpu.devices.reading import DeviceFailed
-from exporters.gpu.devices.standin import DEVICE_CALLS
+from exporters.gpu.devices.standin import DEVICE_CALLS, identity
 from exporters.gpu.simulator.profiles import RTX
 
 RULES = Path(__file__).parents[5] / "alerts" / "generated"
@@ -85,9 +85,11 @@ def test_a_power_limit_that_is_set_shows_within_30_seconds(nvml, machine, clock)
     assert nvml.read(0).power.limit_watts == 500
 
 
-def test_what_is_remembered_does_not_hide_that_every_sensor_fails(nvml, library):
-    nvml.read(0)
-    for name in DEVICE_CALLS.keys() - {"nvmlDeviceGetUUID"}:
+@pytest.mark.parametrize("answered_before", [True, False])
+def test_what_the_driver_or_we_remember_does_not_hide_that_every_sensor_fails(nvml, library, answered_before):
+    if answered_before:
+        nvml.read(0)
+    for name in DEVICE_CALLS.keys() - identity.CALLS.keys():
         library.codes[name] = pynvml.NVML_ERROR_UNKNOWN
     with pytest.raises(DeviceFailed, match="code 999"):
         nvml.read(0)
