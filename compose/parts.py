@@ -59,10 +59,10 @@ def _simulated_gpus(settings: Settings) -> dict[str, str]:
 
     Of real ones only whoever starts the service knows, in GPU_UUIDS.
     """
-    if library_loads():
+    exporter = gpu_exporter_settings(_gpu_exporter_arguments(settings), os.environ)
+    if exporter.source == "nvml" or (exporter.source == "auto" and library_loads()):
         return {}
-    count = gpu_exporter_settings(_gpu_exporter_arguments(settings), os.environ).gpus
-    return {"GPU_UUIDS": ",".join(map(uuid_of, range(count)))}
+    return {"GPU_UUIDS": ",".join(map(uuid_of, range(exporter.gpus)))}
 
 
 def _gpu_exporter(settings: Settings) -> Part:
@@ -72,7 +72,6 @@ def _gpu_exporter(settings: Settings) -> Part:
 
 def _gpu_exporter_arguments(settings: Settings) -> tuple[str, ...]:
     return (
-        *("--source", "auto"),
         *("--listen-address", settings.address("gpu-exporter")),
         *("--collection-interval", f"{settings.timing.gpu_collection_interval:g}"),
         *("--simulated-load-url", f"{settings.url('inference')}/metrics"),
