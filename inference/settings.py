@@ -222,6 +222,7 @@ def shown_default(field: FieldInfo) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m inference",
+        usage="%(prog)s [options]",
         description="The reference inference service: OpenAI's completions API over a small batching engine.",
         epilog="Each setting can also be given in the environment, by the name in brackets; flags win.",
     )
