@@ -6,8 +6,8 @@ import yaml
 
 from alerts.links import Links
 from alerts.objectives import Objectives
+from alerts.rule import Alert, Group, Recording
 from alerts.rules import groups
-from alerts.rules.rule import Alert, Group, Recording
 from alerts.timing import Timing, duration
 
 TEAM = "inference"

@@ -7,7 +7,7 @@ from typing import Unpack
 
 from alerts import signals
 from alerts.objectives import Objectives
-from alerts.rules.rule import Alert, Class, Group, Words
+from alerts.rule import Alert, Class, Group, Words
 from alerts.timing import Timing, duration
 
 BOARD = "d/fleet/fleet?var-cluster={{ $labels.cluster | urlquery }}&var-service={{ $labels.service | urlquery }}"

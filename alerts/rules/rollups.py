@@ -6,9 +6,9 @@ Order: PrometheusIsolated > FleetTargetsDown > HostDown > TargetDown and EngineD
 from alerts import foreign, signals
 from alerts.engines.adapter import record
 from alerts.objectives import Objectives
+from alerts.rule import Alert, Group, Mute
 from alerts.rules import service, slo
 from alerts.rules.inhibitors import tail_seconds
-from alerts.rules.rule import Alert, Group, Mute
 from alerts.timing import Timing, duration
 from exporters.catalogue import deadman
 from exporters.catalogue.labels import CLUSTER, JOB

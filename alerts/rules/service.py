@@ -3,8 +3,8 @@
 from alerts import signals
 from alerts.engines.adapter import record
 from alerts.objectives import Objectives
+from alerts.rule import Alert, Group, Mute
 from alerts.rules.engine import HUNG_WINDOW_SECONDS
-from alerts.rules.rule import Alert, Group, Mute
 from alerts.timing import Timing, duration
 from exporters.catalogue import probe
 from exporters.catalogue.labels import CLUSTER, SERVICE

@@ -12,7 +12,7 @@ from alerts import burn_rate, signals
 from alerts.burn_rate import DAY, MINUTE, Pair
 from alerts.engines.adapter import record
 from alerts.objectives import Kind, Objectives, Promise
-from alerts.rules.rule import Alert, Group, Mute, Recording
+from alerts.rule import Alert, Group, Mute, Recording
 from alerts.rules.service import ENGINE_TICKETS
 from alerts.signals import Signal
 from alerts.timing import Timing, duration
