@@ -134,7 +134,7 @@ class Alert:
         return (
             self.delay
             + timing.scrape_interval
-            + self.window
+            + (self.window if self.drained is None else self.drained)
             + self.memory
             + hold
             + timing.evaluation_interval * self.hops

@@ -124,6 +124,13 @@ PROBE_TIME_TO_FIRST_TOKEN = Signal(
     (*_SERVICE, MODEL, TARGET, JOB, INSTANCE),
 )
 
+PROBE_ANSWER_MATCHES = Signal(
+    "llm:probe_answer_matches",
+    "Whether the last outside completion was the golden answer (1) or not (0); absent after a failed one, and where "
+    "there is no golden answer.",
+    (*_SERVICE, MODEL, TARGET, JOB, INSTANCE),
+)
+
 GPU_UP = Signal("gpu:up", "Whether the GPU answered its last collection (1) or not (0).", _GPU)
 GPU_INFO = Signal(
     "gpu:info", "What the GPU is; always 1.", (*_GPU, "name", "driver_version", "vbios_version", "pci_bus_id")
@@ -247,6 +254,7 @@ SIGNALS = (
     ENGINE_GPU,
     PROBE_SUCCESS,
     PROBE_TIME_TO_FIRST_TOKEN,
+    PROBE_ANSWER_MATCHES,
     GPU_UP,
     GPU_INFO,
     GPU_UTILIZATION,

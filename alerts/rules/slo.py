@@ -225,6 +225,7 @@ def _fast(
         value=_VALUE,
         threshold=_thresholds(promise, pairs),
         board=_BOARD,
+        pending=burn_rate.FAST_FOR,
         keep_firing=2 * MINUTE,
         window=max(noticed(burn_rate.GOALS[0].bad)) + base / 2,
         soonest=min(noticed(1)),
