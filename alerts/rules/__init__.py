@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from alerts.objectives import Objectives, check_names, load
 from alerts.rule import Alert, Group
-from alerts.rules import engine, engine_load, gpu, gpu_limits, gpu_wear, host, rollups, service, slo, telemetry
+from alerts.rules import changes, engine, engine_load, gpu, gpu_limits, gpu_wear, host, rollups, service, slo, telemetry
 from alerts.rules.inhibitors import check_leads, twins
 from alerts.rules.redundancy import page_and_ticket, replica_recordings, root_recording
 from alerts.timing import Timing
@@ -23,6 +23,7 @@ GROUPS: tuple[Build, ...] = (
     host.group,
     telemetry.group,
     rollups.group,
+    changes.group,
 )
 
 
