@@ -372,35 +372,6 @@ def test_a_resolved_message_tells_duration_and_peak_but_no_longer_what_to_do(ren
         assert "Also muted" not in text
 
 
-def earlier(build: Build) -> dict[str, Any]:
-    """An incident of the same group that ended before the others of these tests began, by a name that sorts first."""
-    return {**resolved(build("EngineDown"), "2026-11-21T05:10:00Z"), "startsAt": "2026-11-21T05:01:00Z"}
-
-
-def test_a_resolved_message_leaves_out_what_had_recovered_before_its_incident(render: Render, firing: Build) -> None:
-    alone = render(message(resolved(firing("ServiceDown"))))
-    made = render(message(earlier(firing), resolved(firing("ServiceDown"))))
-    assert made["slack.title"] == "RESOLVED after 6m  Service down: chat answers no probe"
-    for name in ("slack.title", "slack.text", "email.subject", "email.text", "link.runbook", "link.dashboard"):
-        assert made[name] == alone[name]
-    assert "Engine down" not in "".join(made.values()).replace(made["pagerduty.firing"], "")
-
-
-def test_what_recovered_in_the_same_incident_is_told_with_it(render: Render, firing: Build) -> None:
-    part = resolved(firing("EngineDown"), "2026-11-21T05:14:00Z")
-    made = render(message(earlier(firing), part, resolved(firing("ServiceDown"))))
-    assert made["slack.title"] == "RESOLVED after 6m  Service down: chat answers no probe + 1 more"
-    for text in (made["slack.text"], made["email.text"], made["email.html"]):
-        assert "Recovered: 2" in text
-
-
-def test_a_firing_message_leaves_out_what_had_recovered_before_it(render: Render, firing: Build) -> None:
-    made = render(message(earlier(firing), firing("ServiceDown")))
-    for text in (made["slack.text"], made["email.text"], made["email.html"]):
-        assert "Recovered" not in text
-        assert "Engine down" not in text
-
-
 def test_a_test_page_is_marked_in_every_channel(render: Render, firing: Build) -> None:
     made = render(message(firing("EngineDown", test="true")))
     assert made["slack.title"].startswith("TEST  ")
