@@ -4,8 +4,8 @@ import re
 
 from alerts.drills import DRILLS
 from alerts.objectives import Objectives
+from alerts.rule import Alert
 from alerts.rules import catalogue
-from alerts.rules.rule import Alert
 from alerts.timing import Timing, duration
 
 

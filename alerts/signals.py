@@ -6,7 +6,7 @@ only with an alias for two minor versions.
 
 from dataclasses import dataclass, replace
 
-from exporters.catalogue.labels import ENGINE, GPU_LABELS, INSTANCE, JOB, MODEL, TARGET, TARGET_LABELS
+from exporters.catalogue.labels import CLUSTER, ENGINE, GPU_LABELS, HOST, INSTANCE, JOB, MODEL, TARGET, TARGET_LABELS
 from exporters.catalogue.metric import selectors
 
 _ENGINE = (*TARGET_LABELS, ENGINE, MODEL, JOB, INSTANCE)
@@ -107,6 +107,11 @@ BUILD_INFO = Signal(
     "What an engine runs; always 1.",
     (*_ENGINE, "version", "config_hash", "fingerprint"),
 )
+SERVICE_CHANGED = Signal(
+    "llm:changed:1h",
+    "There for an hour after a service's engines changed: `what` (version, model, settings, restart of) and `to` what.",
+    (*_SERVICE, "what", "to"),
+)
 ENGINE_GPU = Signal(
     "llm:engine_gpu:info",
     "Which GPU an engine computes on; always 1, absent where nobody says.",
@@ -124,9 +129,21 @@ PROBE_TIME_TO_FIRST_TOKEN = Signal(
     (*_SERVICE, MODEL, TARGET, JOB, INSTANCE),
 )
 
+PROBE_ANSWER_MATCHES = Signal(
+    "llm:probe_answer_matches",
+    "Whether the last outside completion was the golden answer (1) or not (0); absent after a failed one, and where "
+    "there is no golden answer.",
+    (*_SERVICE, MODEL, TARGET, JOB, INSTANCE),
+)
+
 GPU_UP = Signal("gpu:up", "Whether the GPU answered its last collection (1) or not (0).", _GPU)
 GPU_INFO = Signal(
     "gpu:info", "What the GPU is; always 1.", (*_GPU, "name", "driver_version", "vbios_version", "pci_bus_id")
+)
+HOST_CHANGED = Signal(
+    "gpu:changed:1h",
+    "There for an hour after the GPUs of a host changed: `what` (driver, VBIOS) and `to` which version.",
+    (CLUSTER, HOST, "what", "to"),
 )
 GPU_UTILIZATION = Signal("gpu:utilization", "Share of time in which a kernel ran, 0 to 1.", _GPU)
 GPU_MEMORY_USED = Signal("gpu:memory_used", "Bytes of device memory in use.", _GPU)
@@ -244,11 +261,14 @@ SIGNALS = (
     PREEMPTIONS,
     REJECTIONS,
     BUILD_INFO,
+    SERVICE_CHANGED,
     ENGINE_GPU,
     PROBE_SUCCESS,
     PROBE_TIME_TO_FIRST_TOKEN,
+    PROBE_ANSWER_MATCHES,
     GPU_UP,
     GPU_INFO,
+    HOST_CHANGED,
     GPU_UTILIZATION,
     GPU_MEMORY_USED,
     GPU_MEMORY_TOTAL,

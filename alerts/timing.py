@@ -72,7 +72,7 @@ class Timing:
             symptom_group_wait=9,
             group_interval=5,
             heartbeat_interval=5,
-            resend_delay=5,
+            resend_delay=3,  # with an evaluation well below group_interval, as on the real clock
             for_divisor=5,
             hold_divisor=60,
             scrapes_per_window=4,

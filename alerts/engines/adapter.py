@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from alerts.rules.rule import Recording
+from alerts.rule import Recording
 from alerts.signals import Signal
 from alerts.timing import Timing
 

@@ -4,7 +4,7 @@ from alerts import signals
 from alerts.engines import ENGINES
 from alerts.engines.adapter import record
 from alerts.objectives import Objectives
-from alerts.rules.rule import Alert, Group, Mute
+from alerts.rule import Alert, Group, Mute
 from alerts.timing import Timing, duration
 from exporters.catalogue.labels import CLUSTER, INSTANCE, SERVICE
 

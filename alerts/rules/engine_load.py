@@ -7,7 +7,7 @@ from typing import Unpack
 
 from alerts import signals
 from alerts.objectives import Objectives
-from alerts.rules.rule import Alert, Class, Group, Words
+from alerts.rule import Alert, Class, Group, Words
 from alerts.timing import Timing, duration
 
 BOARD = "d/fleet/fleet?var-cluster={{ $labels.cluster | urlquery }}&var-service={{ $labels.service | urlquery }}"
@@ -123,6 +123,9 @@ def _backlog(timing: Timing, objectives: Objectives) -> Alert:
         action="Add replicas or shed load; see on the board whether arrivals rose or the engine slowed down.",
         description="More requests wait at {{ $labels.instance }} than a few batches can take.",
         value="{{ $value | humanize }} batches wait",
+        peak=f"{{{{ with query (printf `max_over_time({signals.WAITING}{{cluster=%q, instance=%q}}"
+        f"[{duration(timing.window(3600))}])` $labels.cluster $labels.instance) }}}}"
+        "{{ . | first | value | humanize }} requests{{ end }}",
         threshold=f"at most {batches:g}",
     )
 

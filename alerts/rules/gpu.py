@@ -10,7 +10,7 @@ from alerts import signals
 from alerts.engines import GPU_SOURCES
 from alerts.engines.own_gpu import EVENT_SECONDS
 from alerts.objectives import Objectives
-from alerts.rules.rule import Alert, Group, Mute
+from alerts.rule import Alert, Group, Mute
 from alerts.timing import Timing, duration
 from exporters.catalogue.labels import CLUSTER, HOST, UUID
 from exporters.catalogue.xid import BY_CODE, FATAL

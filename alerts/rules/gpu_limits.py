@@ -4,8 +4,8 @@ from typing import Unpack
 
 from alerts import signals
 from alerts.objectives import Objectives
+from alerts.rule import Alert, Group, Words
 from alerts.rules.gpu import BOARD, WHICH, last
-from alerts.rules.rule import Alert, Group, Words
 from alerts.timing import Timing
 
 THERMAL_SHARE = 0.1

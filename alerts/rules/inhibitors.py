@@ -8,7 +8,7 @@ never more than pending stops muting at once.
 
 from collections.abc import Mapping
 
-from alerts.rules.rule import Alert, Mute
+from alerts.rule import Alert, Mute
 from alerts.timing import Timing, duration
 
 

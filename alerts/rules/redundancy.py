@@ -8,7 +8,7 @@ it is left.
 from dataclasses import replace
 
 from alerts.objectives import Objectives
-from alerts.rules.rule import Alert, Recording
+from alerts.rule import Alert, Recording
 from alerts.signals import ENGINE_ROOT, ENGINE_UP, REPLICAS_HEALTHY, REPLICAS_NEEDED
 
 _SERVICE = "cluster, namespace, service"

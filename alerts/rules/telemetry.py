@@ -3,7 +3,7 @@
 from alerts import foreign, signals
 from alerts.engines.adapter import record
 from alerts.objectives import Objectives
-from alerts.rules.rule import Alert, Group, Words
+from alerts.rule import Alert, Group, Words
 from alerts.signals import Signal
 from alerts.timing import Timing, duration
 from exporters.catalogue import gpu, probe

@@ -60,6 +60,17 @@ def test_a_root_is_pending_before_its_symptom_could_be_sent(root, mute, clock):
 
 
 @pytest.mark.parametrize("clock", CLOCKS.values(), ids=CLOCKS)
+@pytest.mark.parametrize("root", [root for root, mute in EDGES if mute.alert == "SloFastBurn"])
+def test_a_burning_budget_waits_for_its_root_also_where_alertmanager_does_not(root, clock):
+    """Alertmanager skips the group wait while a group still holds what has recovered in the last 15 minutes."""
+    known = catalogue(clock)
+    mute = next(mute for mute in known[root].mutes if mute.alert == "SloFastBurn")
+    lead = lead_seconds(known[root], mute, known["SloFastBurn"], clock)
+
+    assert lead - clock.symptom_group_wait > 0
+
+
+@pytest.mark.parametrize("clock", CLOCKS.values(), ids=CLOCKS)
 @pytest.mark.parametrize(("root", "mute"), EDGES, ids=lambda value: value if isinstance(value, str) else value.alert)
 def test_a_twin_outlives_the_symptoms_hold_and_probe_cycle(root, mute, clock):
     symptom = catalogue(clock)[mute.alert]

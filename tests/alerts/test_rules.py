@@ -66,6 +66,19 @@ def test_an_empty_base_leaves_the_link_out():
     assert annotations["summary"]
 
 
+def test_a_link_to_the_expression_is_made_only_where_prometheus_has_an_address_of_its_own():
+    def annotations(links):
+        rules = yaml.safe_load(render(load(), links)["gpu.yml"])["groups"][0]["rules"]
+        return next(rule["annotations"] for rule in rules if rule.get("alert") == "GpuOverheating")
+
+    there = annotations(Links(prometheus_url="https://prometheus.example"))["query_url"]
+
+    assert there.startswith("https://prometheus.example/graph?g0.expr=")
+    assert " " not in there
+    assert "{" not in there
+    assert "query_url" not in annotations(Links())
+
+
 def test_writing_twice_changes_nothing_and_stale_files_go(tmp_path):
     (tmp_path / "gone.yml").write_text("groups: []\n")
     files = render(load(), Links())

@@ -135,8 +135,8 @@ def drills():
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("drill", list(drills()))
 def test_a_drill_is_heard_of_exactly_as_it_should_be(running, drill):
-    before = {message["id"] for message in running.messages()}
     eventually(lambda: not running.query('ALERTS{severity=~"page|ticket"}'), seconds=60)
+    before = {message["id"] for message in running.messages()}
     report = run(drill, running.native, print)
 
     assert report.problems == []

@@ -26,6 +26,7 @@ class Words(TypedDict, total=False):
     description: Required[str]
     value: str
     threshold: str
+    peak: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,8 @@ class Alert:
     """The measured value with its unit, as a Prometheus template; empty where there is none."""
     threshold: str = ""
     """What it is compared with, in the same unit."""
+    peak: str = ""
+    """The worst value within the hour, as a Prometheus template; for alerts whose value rises and falls."""
     board: str = ""
     """Path and query of the dashboard below Grafana's URL, as a Prometheus template."""
     pending: float = 0
@@ -134,7 +137,7 @@ class Alert:
         return (
             self.delay
             + timing.scrape_interval
-            + self.window
+            + (self.window if self.drained is None else self.drained)
             + self.memory
             + hold
             + timing.evaluation_interval * self.hops
