@@ -6,7 +6,7 @@ only with an alias for two minor versions.
 
 from dataclasses import dataclass, replace
 
-from exporters.catalogue.labels import ENGINE, GPU_LABELS, INSTANCE, JOB, MODEL, TARGET, TARGET_LABELS
+from exporters.catalogue.labels import CLUSTER, ENGINE, GPU_LABELS, INSTANCE, JOB, MODEL, TARGET, TARGET_LABELS, UUID
 from exporters.catalogue.metric import selectors
 
 _ENGINE = (*TARGET_LABELS, ENGINE, MODEL, JOB, INSTANCE)
@@ -45,8 +45,8 @@ ENGINE_UP = Signal(
 )
 ENGINE_ROOT = Signal(
     "llm:root",
-    "There where an engine is broken, by the alert whose condition holds (root), with that condition's value; absent "
-    "while nothing is broken. Not yet an alert: its `for` may still be running.",
+    "There where an engine is broken, or a GPU that it computes on, by the alert whose condition holds (root), with "
+    "that condition's value; absent while nothing is broken. Not yet an alert: its `for` may still be running.",
     (*TARGET_LABELS, ENGINE, MODEL, JOB, INSTANCE, "root"),
 )
 REPLICAS_HEALTHY = Signal("llm:replicas_healthy", "Engines of a service that no root condition holds for.", _SERVICE)
@@ -109,7 +109,7 @@ BUILD_INFO = Signal(
 )
 ENGINE_GPU = Signal(
     "llm:engine_gpu:info",
-    "Which GPU an engine computes on; always 1, absent where nobody says.",
+    "Which GPU an engine computes on; always 1, absent where nobody says, kept while the engine does not answer.",
     (*TARGET_LABELS, ENGINE, JOB, INSTANCE, "uuid"),
 )
 
@@ -198,6 +198,18 @@ GPU_NVLINK_ERRORS = Signal("gpu:nvlink_errors:rate5m", "Errors of all NVLinks of
 GPU_PCIE_LANES = Signal("gpu:pcie_lanes:ratio", "PCIe lanes in use, of those that the card can use here.", _GPU)
 GPU_PCIE_REPLAYS = Signal("gpu:pcie_replays:rate5m", "Packets a second that were sent again over PCIe.", _GPU)
 
+GPU_ROOT = Signal(
+    "gpu:root",
+    "There where a GPU fails its users, by the alert whose condition holds (root), with that condition's value.",
+    (*_GPU, "xid", "root"),
+)
+GPU_SPARED = Signal(
+    "gpu:spared",
+    "There where a GPU fails (gpu:root) that no service needs: all that compute on it have enough healthy replicas "
+    "left. Absent where nobody says who computes on it.",
+    (CLUSTER, UUID),
+)
+
 HOST_CLOCK_SKEW = Signal("host:clock_skew", "Seconds by which the host's clock is ahead of Prometheus'.", _TARGET_SIDE)
 COLLECTIONS = Signal(
     "telemetry:collections",
@@ -273,4 +285,6 @@ SIGNALS = (
     GPU_NVLINK_ERRORS,
     GPU_PCIE_LANES,
     GPU_PCIE_REPLAYS,
+    GPU_ROOT,
+    GPU_SPARED,
 )

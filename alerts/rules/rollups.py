@@ -7,8 +7,8 @@ from alerts import foreign, signals
 from alerts.engines.adapter import record
 from alerts.objectives import Objectives
 from alerts.rule import Alert, Group, Mute
-from alerts.rules import service, slo
-from alerts.rules.inhibitors import tail_seconds
+from alerts.rules import gpu, service, slo
+from alerts.rules.inhibitors import tail_seconds, twin_name
 from alerts.timing import Timing, duration
 from exporters.catalogue import deadman
 from exporters.catalogue.labels import CLUSTER, JOB
@@ -37,7 +37,9 @@ def group(timing: Timing, objectives: Objectives) -> Group:
     parts = record(signals.OWN_PARTS, f"{foreign.UP} and on (cluster, job, instance) ({own})")
     together = duration(timing.window(TOGETHER_SECONDS))
     lost = record(signals.LOST, f"{foreign.UP} == 0 and max_over_time({foreign.UP.over(together)}) == 1")
-    return Group("rollups", (parts, lost), (_isolated(timing), _fleet(timing), _unexplained(timing, symptoms)))
+    return Group(
+        "rollups", (parts, lost), (_isolated(timing), _fleet(timing), _unexplained(timing, objectives, symptoms))
+    )
 
 
 def _isolated(timing: Timing) -> Alert:
@@ -103,10 +105,13 @@ def _mass(targets: str) -> str:
     return f"{share} or {hosts} >= {MASS_HOSTS}"
 
 
-def _unexplained(timing: Timing, symptoms: list[Alert]) -> Alert:
+def _unexplained(timing: Timing, objectives: Objectives, symptoms: list[Alert]) -> Alert:
     bridge, tail = duration(timing.window(15)), duration(tail_seconds(symptoms, timing))
     symptom = 'ALERTS{class="symptom", severity="page", alertstate="firing"}'
     root = 'ALERTS{class="root", severity="page", alertstate="firing"}'
+    # A GPU's own `service` is its exporter; its twin names those whose users it hurts.
+    roots_of_gpus = gpu.group(timing, objectives).alerts
+    of_gpus = dict.fromkeys(twin_name(one, mute) for one in roots_of_gpus for mute in one.mutes if mute.whole_service)
     of = '{class="symptom", severity="page", alertstate="firing", cluster="%s", service="%s"}'
     named = (
         "{{ range $i, $one := query (printf `ALERTS" + of + "` $labels.cluster $labels.service) }}"
@@ -119,7 +124,8 @@ def _unexplained(timing: Timing, symptoms: list[Alert]) -> Alert:
         # tells: while there is any, a root may be one that nobody hears of.
         expr=f"count by (cluster, service) ({symptom})\n"
         "unless on (cluster, service) (\n"
-        f"  max by (cluster, service) (max_over_time({root}[{tail}]))\n"
+        f"  (max by (cluster, service) (max_over_time({root}[{tail}]))\n"
+        f'  or max by (cluster, service) (ALERTS{{alertname=~"{"|".join(of_gpus)}"}}))\n'
         f"  unless on () ({silences})\n"
         ")",
         severity="page",
