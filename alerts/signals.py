@@ -64,6 +64,12 @@ PROGRESS = Signal(
 MODEL_LOADED = Signal("llm:model_loaded", "Whether the model is in memory (1) or not (0).", _ENGINE)
 PROMPT_TOKENS = Signal("llm:prompt_tokens:rate1m", "Prompt tokens prefilled a second.", _ENGINE)
 GENERATED_TOKENS = Signal("llm:generated_tokens:rate1m", "Tokens generated a second.", _ENGINE)
+BATCH = Signal(
+    "llm:batch:avg1m",
+    "Requests in the engine's batch over the last minute; absent below one, where it has no pace.",
+    _ENGINE,
+)
+PACE = Signal("llm:pace:rate1m", "Tokens generated a second for each request in the batch.", _ENGINE)
 REQUESTS = Signal("llm:requests:rate1m", "Requests that ended a second, failed or not.", _ENGINE)
 REQUEST_ERRORS = Signal(
     "llm:request_errors:rate1m", "Requests that failed a second, by error_type.", (*_ENGINE, "error_type")
@@ -217,6 +223,11 @@ COLLECTIONS = Signal(
     _TARGET_SIDE,
 )
 
+DROPPED = Signal(
+    "telemetry:dropped:increase2m",
+    "Spans of the last two minutes that were lost on their way to the collector, by reason; absent where none is set.",
+    (*_TARGET_SIDE, ENGINE, "reason"),
+)
 LOST = Signal(
     "telemetry:lost", "`up` of each target that stopped answering within the last minute; else absent.", _TARGET_SIDE
 )
@@ -231,6 +242,7 @@ SIGNALS = (
     OWN_PARTS,
     HOST_CLOCK_SKEW,
     COLLECTIONS,
+    DROPPED,
     ENGINE_UP,
     ENGINE_ROOT,
     REPLICAS_HEALTHY,
@@ -241,6 +253,8 @@ SIGNALS = (
     MODEL_LOADED,
     PROMPT_TOKENS,
     GENERATED_TOKENS,
+    BATCH,
+    PACE,
     REQUESTS,
     REQUEST_ERRORS,
     VALID_REQUESTS,

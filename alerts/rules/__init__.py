@@ -5,7 +5,19 @@ from dataclasses import replace
 
 from alerts.objectives import Objectives, check_names, load
 from alerts.rule import Alert, Group
-from alerts.rules import engine, engine_load, gpu, gpu_limits, gpu_wear, host, rollups, service, slo, telemetry
+from alerts.rules import (
+    engine,
+    engine_load,
+    engine_pace,
+    gpu,
+    gpu_limits,
+    gpu_wear,
+    host,
+    rollups,
+    service,
+    slo,
+    telemetry,
+)
 from alerts.rules.inhibitors import check_leads, twins
 from alerts.rules.redundancy import page_and_ticket, recordings_of
 from alerts.timing import Timing
@@ -14,6 +26,7 @@ Build = Callable[[Timing, Objectives], Group]
 GROUPS: tuple[Build, ...] = (
     engine.group,
     engine_load.group,
+    engine_pace.group,
     service.group,
     slo.group,
     slo.slow_group,

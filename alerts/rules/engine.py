@@ -15,6 +15,7 @@ SYMPTOMS = ("ServiceCapacityLost", "ServiceDown", "SloFastBurn")
 
 OWN_TICKETS = (
     "EngineModelNotLoaded",
+    "EngineThroughputDrop",
     "EngineQueueBacklog",
     "EngineKvCacheSaturated",
     "EnginePreemptionStorm",
