@@ -97,10 +97,12 @@ class Load:
 
     @property
     def pages(self) -> float:
+        """A week."""
         return self.broken * self.short
 
     @property
     def tickets(self) -> float:
+        """A week."""
         return sum(weekly for _, weekly in self.failures) - self.pages
 
 

@@ -99,8 +99,8 @@ def _parser() -> argparse.ArgumentParser:
     about = _command(about_rules, "explain", _explain, "say what one alert means and does")
     about.add_argument("name", metavar="ALERT", choices=sorted(catalogue(load())), help="its name, as in a message")
     fleet = _command(about_rules, "load", _load, "expect so many pages a week of a fleet, by published failure rates")
-    for what in ("gpus", "hosts", "engines", "services"):
-        fleet.add_argument(f"--{what}", type=int, required=True, metavar="N", help=f"how many {what} there are")
+    for kind in ("gpus", "hosts", "engines", "services"):
+        fleet.add_argument(f"--{kind}", type=int, required=True, metavar="N", help=f"how many {kind} there are")
     fleet.add_argument(
         "--spare", type=int, default=0, metavar="N", help="replicas of a service beyond those needed (0)"
     )
