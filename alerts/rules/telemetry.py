@@ -6,7 +6,7 @@ from alerts.objectives import Objectives
 from alerts.rule import Alert, Group, Words
 from alerts.signals import Signal
 from alerts.timing import Timing, duration
-from exporters.catalogue import gpu, probe
+from exporters.catalogue import gpu, llm, probe
 
 _BOARD = "d/fleet/fleet?var-cluster={{ $labels.cluster | urlquery }}"
 
@@ -23,15 +23,18 @@ NEW_SERIES = 5000
 largest engine page of the reference (a vLLM with its histograms) has in all."""
 NEW_SERIES_FACTOR = 3
 """And as many times its size of an hour ago, so that a large target may restart twice."""
+DROPPED_SECONDS = 120
+"""Look-back for lost spans. Shorter than the alert's `for`, so that a collector that starts anew is no ticket."""
 STALE_SECONDS = 30
 """Look-back for new readings; six collections or probes at the default clock."""
 
 
 def group(timing: Timing, objectives: Objectives) -> Group:
-    """What exporters collected, as a signal; alerts on targets, rules, the store, the way to people; the heartbeat."""
+    """What was collected and what was lost, as signals; alerts on targets, rules, the store, the way to people."""
     alerts = (
         _target_down(timing),
         _exporter_stale(timing),
+        _dropping(timing),
         _scrape_limit(timing),
         _cardinality(timing, objectives),
         _rules_failing(timing),
@@ -42,7 +45,12 @@ def group(timing: Timing, objectives: Objectives) -> Group:
         _notification_failing(timing),
         _watchdog(),
     )
-    return Group("telemetry", (record(signals.COLLECTIONS, _collections(timing)),), alerts)
+    dropped = llm.SPANS_DROPPED.over(duration(timing.window(DROPPED_SECONDS)))
+    recordings = (
+        record(signals.COLLECTIONS, _collections(timing)),
+        record(signals.DROPPED, f"increase({dropped})"),
+    )
+    return Group("telemetry", recordings, alerts)
 
 
 def _collections(timing: Timing) -> str:
@@ -99,6 +107,21 @@ def _exporter_stale(timing: Timing) -> Alert:
     bridge = duration(timing.window(15))  # one missed scrape must not reset `for`
     expr = f"last_over_time({signals.COLLECTIONS.over(bridge)}) == 0"
     return _ticket("ExporterStale", expr, words, pending=30)
+
+
+def _dropping(timing: Timing) -> Alert:
+    words = Words(
+        summary="Traces are lost: {{ $labels.service }} on {{ $labels.host }}",
+        impact="No user is hurt; links from messages and boards to traces of {{ $labels.service }} lead nowhere.",
+        action="Does the collector answer? The runbook shows how to ask it from {{ $labels.host }}.",
+        description="{{ $labels.job }} at {{ $labels.instance }} goes on losing spans on their way to the collector "
+        "({{ $labels.reason }}).",
+        value='{{ printf "%.0f" $value }} spans in ' + duration(timing.window(DROPPED_SECONDS)),
+        threshold="none",
+    )
+    return _ticket(
+        "TelemetryDropping", f"{signals.DROPPED} > 0", words, pending=180, memory=timing.window(DROPPED_SECONDS)
+    )
 
 
 def _scrape_limit(timing: Timing) -> Alert:
