@@ -40,11 +40,11 @@ ONCE_AND_RESOLVED = [("email", "firing"), ("email", "resolved"), ("slack", "firi
 
 
 def test_a_prometheus_that_is_away_for_40_seconds_says_nothing_about_it(
-    inbox: Any, start_alertmanager: Any, start_prometheus: Any, engines: Any
+    inbox: Any, start_alertmanager: Any, start_prometheus: Any, engines: Any, engine_jobs: Any
 ) -> None:
     alertmanager = start_alertmanager(TIMING, slack_url=f"{inbox.url}/slack", smtp=inbox.smtp)
     engines.down.add("chat")
-    prometheus = start_prometheus(TIMING, engines, ["chat"], [alertmanager.url])
+    prometheus = start_prometheus(TIMING, engine_jobs(engines, "chat"), [alertmanager.url])
     inbox.wait(2, PAGE_SECONDS)
     prometheus.kill()
     time.sleep(40)
@@ -58,12 +58,12 @@ def test_a_prometheus_that_is_away_for_40_seconds_says_nothing_about_it(
 
 
 def test_engines_that_flap_are_one_incident(
-    inbox: Any, start_alertmanager: Any, start_prometheus: Any, engines: Any
+    inbox: Any, start_alertmanager: Any, start_prometheus: Any, engines: Any, engine_jobs: Any
 ) -> None:
     """Periods whose good half is below keep_firing_for (60 s): the alert holds through it."""
     alertmanager = start_alertmanager(TIMING, slack_url=f"{inbox.url}/slack", smtp=inbox.smtp)
     periods = {"every-40s": 40, "every-100s": 100}
-    start_prometheus(TIMING, engines, list(periods), [alertmanager.url])
+    start_prometheus(TIMING, engine_jobs(engines, *periods), [alertmanager.url])
     began = time.monotonic()
     while (now := time.monotonic() - began) < 300:
         engines.down = {service for service, period in periods.items() if now % period < period / 2}
