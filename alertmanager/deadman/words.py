@@ -104,7 +104,8 @@ def _html(notice: Notice) -> str:
         '<body style="margin:0;padding:16px;background:#f2f3f5;color:#1d1f23;'
         "font:15px/1.5 -apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif\">"
         f'<div class="card" style="max-width:600px;margin:0 auto;padding:18px 24px;background:#ffffff;'
-        f'border-top:6px solid {color};border-radius:8px"><div class="status" style="font-weight:700;color:{color}">{notice.status}</div>'
+        f'border-top:6px solid {color};border-radius:8px">'
+        f'<div class="status" style="font-weight:700;color:{color}">{notice.status}</div>'
         f'<div style="font-size:21px;font-weight:700">{html.escape(notice.summary)}</div>{rows}{link}</div>'
         "</body></html>"
     )
