@@ -184,6 +184,22 @@ def test_a_mixed_group_tells_of_what_still_fires_first(render: Render, firing: B
         assert text.index("Firing: 1") < text.index("Recovered: 1") < text.index("node-1:8000")
 
 
+def test_what_had_ended_before_the_incident_is_no_part_of_it(render: Render, firing: Build) -> None:
+    """Prometheus repeats for 15 minutes what has ended, so Alertmanager puts it into the group's next message again."""
+    earlier = firing("EngineDown", host="node-1", instance="node-1:8000") | {"startsAt": "2026-11-21T05:00:00Z"}
+    earlier = resolved(earlier, "2026-11-21T05:05:00Z")
+    page, end = firing("EngineDown"), resolved(firing("EngineDown"))
+    for data, title in (
+        (message(earlier, page), "PAGE  Engine down: chat on node-3"),
+        (message(earlier, end), "RESOLVED after 6m  Engine down: chat on node-3"),
+    ):
+        made = render(data)
+        assert made["slack.title"] == title
+        for text in (made["slack.text"], made["email.text"], made["email.html"]):
+            assert "Recovered" not in text
+            assert "node-1" not in text
+
+
 def test_missing_texts_and_labels_leave_no_holes(render: Render, firing: Build, read_html: Any) -> None:
     bare = firing("EngineDown")
     bare |= {"labels": {"alertname": "Foreign"}, "annotations": {}, "generatorURL": ""}
