@@ -14,8 +14,9 @@ import httpx
 from rich.console import Console
 
 from alerts.drills import DRILLS
+from alerts.drills.drill import DrillRefused
 from alerts.drills.judge import Report
-from alerts.drills.run import DrillRefused, run
+from alerts.drills.run import run
 from alerts.explain import explain
 from alerts.rules import catalogue
 from alerts.timing import load
@@ -37,6 +38,7 @@ environment:
   INFERWATCH_CLOCK       real or compressed, as --clock
   INFERENCE_PORT 8000, GPU_EXPORTER_PORT 9836, PROBE_PORT 9837, DEADMAN_PORT 9838, INBOX_HTTP_PORT 8025,
   INBOX_SMTP_PORT 1025, PROMETHEUS_PORT 9090, ALERTMANAGER_PORT 9093, NODE_EXPORTER_PORT 9100
+  GPU_EXPORTER_SOURCE    auto (default: real GPUs where there is a driver), nvml or simulated, which GPU drills need
   RUNBOOK_URL, GRAFANA_URL, ALERTMANAGER_UI_URL   where messages link to; empty leaves the link out
   TEAMS_FILE             who is told (default alertmanager/teams.yaml)
   INFERWATCH_CHANNELS    inbox (default): no message leaves this machine. real: messages reach people, by

@@ -54,7 +54,6 @@ def _gpu_exporter(settings: Settings) -> Part:
     name = "gpu-exporter"
     command = _python(
         "exporters.gpu",
-        *("--source", "auto"),
         *("--listen-address", settings.address(name)),
         *("--collection-interval", f"{settings.timing.gpu_collection_interval:g}"),
         *("--simulated-load-url", f"{settings.url('inference')}/metrics"),

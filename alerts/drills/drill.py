@@ -13,6 +13,10 @@ PAGE: tuple[Channel, ...] = ("slack", "email")
 TICKET: tuple[Channel, ...] = ("slack",)
 
 
+class DrillRefused(Exception):  # noqa: N818 - it is a refusal, not a fault
+    """The stack is in no state to be drilled; the message says what to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Drill:
     """A fault that can be injected into a running stack, and what must be heard of it.

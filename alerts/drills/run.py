@@ -11,7 +11,7 @@ from collections.abc import Callable
 import httpx
 
 from alerts.drills.calls import call
-from alerts.drills.drill import Drill
+from alerts.drills.drill import Drill, DrillRefused
 from alerts.drills.inbox import Message, messages
 from alerts.drills.judge import Report, expected, judge
 from alerts.drills.stack import Stack
@@ -25,16 +25,12 @@ _POLL_SECONDS = 0.25
 Say = Callable[[str], None]
 
 
-class DrillRefused(Exception):  # noqa: N818 - it is a refusal, not a fault
-    """The stack is in no state to be drilled; the message says what to do."""
-
-
 def run(drill: Drill, stack: Stack, say: Say, *, real_channels: bool = False) -> Report:
     """Run a drill; the fault is mended whatever happens, Ctrl-C included.
 
     Raises:
         DrillRefused: Before anything is broken, if an alert is active already, the inbox or Prometheus does
-            not answer, or messages would reach people and real_channels is not set.
+            not answer, what the drill breaks is real, or messages would reach people and real_channels is not set.
         httpx.HTTPError: If the fault could not be injected.
     """
     if not stack.receivers_are_inbox and not real_channels:

@@ -8,9 +8,10 @@ from threading import Thread
 import pytest
 
 from alerts.drills import DRILLS
+from alerts.drills.drill import DrillRefused
 from alerts.drills.inbox import Message
 from alerts.drills.judge import Report, judge
-from alerts.drills.run import DrillRefused, run
+from alerts.drills.run import run
 from alerts.rules import catalogue
 from alerts.timing import load
 
