@@ -107,7 +107,7 @@ def start_prometheus(
     server: type[Any],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Callable[..., Any]]:
-    """`start_prometheus(timing, jobs, alertmanagers)`: watches jobs, and the Alertmanagers, by the stack's rules."""
+    """`start_prometheus(timing, jobs, alertmanagers)`: watches jobs by the stack's rules."""
     with ExitStack() as running:
 
         def start(timing: Timing, jobs: list[dict[str, Any]], alertmanagers: list[str]) -> Any:
@@ -126,21 +126,17 @@ def start_prometheus(
         yield start
 
 
-PLACE = {"cluster": "default", "namespace": "default", "host": "node-1"}
-
-
 @pytest.fixture(scope="session")
 def engine_jobs() -> Callable[..., list[dict[str, Any]]]:
     """`engine_jobs(engines, "chat", "search")`: a job for each service, with its one engine."""
 
     def jobs(engines: Engines, *services: str) -> list[dict[str, Any]]:
+        place = {"cluster": "default", "namespace": "default", "host": "node-1", "engine": "vllm"}
         return [
             {
                 "job_name": service,
                 "metrics_path": f"/{service}",
-                "static_configs": [
-                    {"targets": [engines.address], "labels": {**PLACE, "service": service, "engine": "vllm"}}
-                ],
+                "static_configs": [{"targets": [engines.address], "labels": place | {"service": service}}],
             }
             for service in services
         ]
@@ -150,7 +146,6 @@ def engine_jobs() -> Callable[..., list[dict[str, Any]]]:
 
 def _configuration(timing: Timing, jobs: list[dict[str, Any]], alertmanagers: list[str]) -> dict[str, Any]:
     addresses = [url.removeprefix("http://") for url in alertmanagers]
-    watched = {"targets": addresses, "labels": {**PLACE, "service": "alertmanager"}}
     return {
         "global": {
             "scrape_interval": duration(timing.scrape_interval),
@@ -159,5 +154,5 @@ def _configuration(timing: Timing, jobs: list[dict[str, Any]], alertmanagers: li
         },
         "rule_files": ["rules/*.yml"],
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": addresses}]}]},
-        "scrape_configs": [*jobs, {"job_name": "alertmanager", "static_configs": [watched]}],
+        "scrape_configs": jobs,
     }

@@ -55,7 +55,10 @@ def test_it_is_named_through_the_other_and_nothing_is_told_twice(
     inbox: Any, alertmanager: Any, start_prometheus: Any, engines: Any, engine_jobs: Any, channel: str, mode: str
 ) -> None:
     service, other = f"{channel}-{mode}", OTHER[channel]
-    start_prometheus(TIMING, engine_jobs(engines, service), [alertmanager.url])
+    place = {"cluster": "default", "namespace": "default", "service": "alertmanager", "host": "node-1"}
+    watched = {"targets": [alertmanager.url.removeprefix("http://")], "labels": place}
+    jobs = [*engine_jobs(engines, service), {"job_name": "alertmanager", "static_configs": [watched]}]
+    start_prometheus(TIMING, jobs, [alertmanager.url])
     time.sleep(2 * TIMING.scrape_interval)  # a failure is an increase, so the count before it must be known
     inbox.fail(channel, mode)
     engines.down.add(service)
