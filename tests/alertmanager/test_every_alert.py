@@ -112,9 +112,12 @@ def word_of(name: str, state: str) -> str:
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("name", CATALOGUE)
-def test_its_slack_message_is_whole(arrived: dict[str, dict[Key, Any]], name: str, state: str) -> None:
+def test_its_slack_message_is_whole(arrived: dict[str, dict[Key, Any]], firing: Any, name: str, state: str) -> None:
     attachment = arrived["slack"][key_of(name, state)]
     word = word_of(name, state)
+    host = "node-1" if state == "mixed" else "node-0"  # in `mixed` the first has recovered
+    told = firing(name, cluster=state, host=host, instance=f"{host}:8000")
+    assert told["annotations"]["summary"] in attachment["title"]
     assert re.match(r"RESOLVED after \d+[ms]  " if state == "resolved" else f"{word}  ", attachment["title"])
     assert attachment["color"] == COLORS[word]
     for part, longest in (("title", 130), ("text", 2800), ("fallback", 400), ("footer", 150)):

@@ -11,8 +11,8 @@ from alerts.timing import load
 
 pytestmark = pytest.mark.long
 
-TIMING = replace(load().compressed(), root_group_wait=1, group_interval=2)
-FAST_SECONDS = 4
+TIMING = replace(load().compressed(), root_group_wait=2, group_interval=2)
+FAST_SECONDS = 5
 """Group wait, one mail or one post, and what a busy machine adds."""
 RECOVERY_SECONDS = 15
 """Alertmanager's own floor for how long a flush may hang is 10 s; the flush after it delivers."""
