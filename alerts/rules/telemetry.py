@@ -10,6 +10,10 @@ from exporters.catalogue import gpu, llm, probe
 
 _BOARD = "d/fleet/fleet?var-cluster={{ $labels.cluster | urlquery }}"
 
+_CHANNEL = "cluster, namespace, service, host, job, instance, integration"
+
+ATTEMPT_SECONDS = 10
+"""Alertmanager's floor for how long it tries one notification, where group_interval is shorter."""
 EVENT_SECONDS = 300
 """How long one failure is remembered: the look-back that Prometheus' and Alertmanager's own mixins use."""
 RULES_MISSED_RATIO = 0.1
@@ -278,7 +282,7 @@ def _notification_failing(timing: Timing) -> Alert:
     return Alert(
         name="NotificationFailing",
         # Later versions split failures by reason, and renamed one of them: never match on it.
-        expr=f"sum by (cluster, namespace, service, host, job, instance, integration) ({failed}) > 0",
+        expr=f"sum by ({_CHANNEL}) ({failed}) > 0\nor\n{_stuck(timing)}",
         severity="page",
         cls="meta",
         component="telemetry",
@@ -286,15 +290,36 @@ def _notification_failing(timing: Timing) -> Alert:
         impact="Messages through {{ $labels.integration }} are lost; you have this one because another channel works.",
         action="Read Alertmanager's log for the answer of {{ $labels.integration }}: a revoked key, a limit, a 5xx?",
         description="Alertmanager at {{ $labels.instance }} gave up messages to {{ $labels.integration }} within the "
-        f"last {duration(window)}, after retries where the channel allows them.",
+        f"last {duration(window)}, after retries where the channel allows them, or waits for its answer in vain.",
         value='{{ printf "%.0f" $value }} lost',
         threshold="none",
         board=_BOARD,
         keep_firing=60,
         # A channel that answers 5xx or hangs is retried until the next flush, and counts as failed only then.
-        delay=timing.group_interval,
+        delay=_patience(timing),
         memory=window,
     )
+
+
+def _patience(timing: Timing) -> float:
+    """How long Alertmanager tries one notification, in seconds on this clock; and some evaluations at least."""
+    return max(ATTEMPT_SECONDS, timing.group_interval, 3 * timing.evaluation_interval)
+
+
+def _stuck(timing: Timing) -> str:
+    """1 for a mail server that has not answered for longer than anybody waits.
+
+    Alertmanager gives it no deadline, and counts the notification neither as sent nor as failed: it was begun, and is
+    neither among the attempts that succeeded nor among what was given up.
+    """
+    begun, tried, refused, given_up = (
+        f"sum by ({_CHANNEL}) ({signal.where(integration='email')})"
+        for signal in (foreign.NOTIFICATIONS, foreign.ATTEMPTS, foreign.FAILED_ATTEMPTS, foreign.FAILED_NOTIFICATIONS)
+    )
+    patience, step = _patience(timing), timing.evaluation_interval
+    open_all_the_time = f"sum_over_time(\n  (\n    {begun}\n    - {tried}\n    + {refused}\n    - {given_up}\n"
+    open_all_the_time += f"    > bool 0\n  )[{duration(patience)}:{duration(step)}]\n)"
+    return f"{open_all_the_time} >= {patience // step:g} > bool 0"
 
 
 def _watchdog() -> Alert:

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
 SUITES = {"trixie": (0, 28), "sid": (0, 33)}
-TESTED = ("templates", "delivery", "routing", "teams", "trial", "export")
+TESTED = ("templates", "every_alert", "delivery", "routing", "teams", "trial", "export")
 REACHED: set[str] = set()
 
 
