@@ -4,6 +4,7 @@ from typing import Any
 
 import yaml
 
+from alerts.boards import view
 from alerts.links import Links
 from alerts.objectives import Objectives
 from alerts.rules import groups
@@ -85,6 +86,8 @@ def _annotations(alert: Alert, links: Links) -> dict[str, str]:
         "value": alert.value,
         "threshold": alert.threshold,
         "runbook_url": f"{links.runbook_url}/{alert.name}" if links.runbook_url else "",
-        "dashboard_url": f"{links.grafana_url}/{alert.board}" if links.grafana_url and alert.board else "",
+        "dashboard_url": f"{links.grafana_url}/{alert.board}{view(alert.name)}"
+        if links.grafana_url and alert.board
+        else "",
     }
     return {name: text for name, text in texts.items() if text}

@@ -4,7 +4,19 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from alerts.objectives import Objectives, check_names, load
-from alerts.rules import engine, engine_load, gpu, gpu_limits, gpu_wear, host, rollups, service, slo, telemetry
+from alerts.rules import (
+    capacity,
+    engine,
+    engine_load,
+    gpu,
+    gpu_limits,
+    gpu_wear,
+    host,
+    rollups,
+    service,
+    slo,
+    telemetry,
+)
 from alerts.rules.inhibitors import check_leads, twins
 from alerts.rules.redundancy import page_and_ticket, replica_recordings, root_recording
 from alerts.rules.rule import Alert, Group
@@ -15,6 +27,7 @@ GROUPS: tuple[Build, ...] = (
     engine.group,
     engine_load.group,
     service.group,
+    capacity.group,
     slo.group,
     slo.slow_group,
     gpu.group,

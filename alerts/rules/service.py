@@ -1,6 +1,6 @@
 """What users of a service feel, measured from outside by the prober."""
 
-from alerts import signals
+from alerts import boards, signals
 from alerts.engines.adapter import record
 from alerts.objectives import Objectives
 from alerts.rules.engine import HUNG_WINDOW_SECONDS
@@ -10,7 +10,7 @@ from exporters.catalogue import probe
 from exporters.catalogue.labels import CLUSTER, SERVICE
 from exporters.catalogue.metric import Metric
 
-_BOARD = "d/fleet/fleet?var-cluster={{ $labels.cluster | urlquery }}&var-service={{ $labels.service | urlquery }}"
+_BOARD = boards.OF_SERVICE
 
 ENGINE_TICKETS = ("EngineQueueBacklog", "EngineRejections", "EngineErrorsInternal")
 """Tickets that say why users are hurt, and are no news once a page says that they are."""
