@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import promql_parser
@@ -45,22 +46,25 @@ def rules() -> Iterator[dict[str, object]]:
             yield from group["rules"]
 
 
-def recorded() -> set[str]:
-    return {str(rule["record"]) for rule in rules() if "record" in rule}
+@cache
+def recorded() -> frozenset[str]:
+    return frozenset(str(rule["record"]) for rule in rules() if "record" in rule)
 
 
-def exposed() -> set[str]:
-    return {name for metric in ALL_METRICS for name in metric.exposed}
+@cache
+def exposed() -> frozenset[str]:
+    return frozenset(name for metric in ALL_METRICS for name in metric.exposed)
 
 
-def foreign() -> set[str]:
+@cache
+def foreign() -> frozenset[str]:
     """Names on the pages that were recorded from Prometheus, Alertmanager and node-exporter."""
     pages = [path.read_text() for path in (ROOT / "tests/fixtures/exporters").glob("*.prom")]
-    return {name for page in pages for name in re.findall(r"^([a-zA-Z_:]\w*)", page, re.MULTILINE)}
+    return frozenset(name for page in pages for name in re.findall(r"^([a-zA-Z_:]\w*)", page, re.MULTILINE))
 
 
 def queries_of(board: Path) -> Iterator[tuple[str, bool]]:
-    """Every PromQL text of a board, Grafana's variables replaced by what parses, and whether exemplars are its purpose."""
+    """Every PromQL text of a board, Grafana's variables replaced by what parses, and whether it is for exemplars."""
 
     def walk(value: object) -> Iterator[tuple[str, bool]]:
         if isinstance(value, dict):
