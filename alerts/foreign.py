@@ -19,7 +19,8 @@ def _signal(name: str, about: str, *labels: str) -> Signal:
 UP = _signal("up", "Whether the target answered its last scrape (1) or not (0).", "engine")
 SERIES_ADDED = _signal("scrape_series_added", "Series of the last scrape that were not in the one before it.")
 SAMPLES = _signal("scrape_samples_post_metric_relabeling", "Samples of the last scrape.")
-SCRAPE = (UP, SERIES_ADDED, SAMPLES)
+SCRAPE_SECONDS = _signal("scrape_duration_seconds", "How long the last scrape took.")
+SCRAPE = (UP, SERIES_ADDED, SAMPLES, SCRAPE_SECONDS)
 
 PROMETHEUS_BUILD = _signal("prometheus_build_info", "A Prometheus that answers; always 1.", "version")
 PROMETHEUS_RELOADED = _signal(
@@ -45,6 +46,11 @@ RULE_MISSED = _signal(
     "Evaluations of a group that were left out because the one before them took too long.",
     "rule_group",
 )
+RULE_SECONDS = _signal(
+    "prometheus_rule_group_last_duration_seconds", "How long the last evaluation of a group took.", "rule_group"
+)
+RULE_INTERVAL = _signal("prometheus_rule_group_interval_seconds", "How often a group is evaluated.", "rule_group")
+HEAD_SERIES = _signal("prometheus_tsdb_head_series", "Series that had a sample in the last hours.")
 TOO_MANY_SAMPLES = _signal(
     "prometheus_target_scrapes_exceeded_sample_limit_total", "Scrapes that were refused for their number of samples."
 )
@@ -71,6 +77,9 @@ PROMETHEUS = (
     RULE_FAILURES,
     RULE_ITERATIONS,
     RULE_MISSED,
+    RULE_SECONDS,
+    RULE_INTERVAL,
+    HEAD_SERIES,
     TOO_MANY_SAMPLES,
     TOO_LONG_BODY,
     TOO_MANY_LABELS,

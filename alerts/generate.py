@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import yaml
 
+from alerts.boards import view
 from alerts.links import Links
 from alerts.objectives import Objectives
 from alerts.rule import Alert, Group, Recording
@@ -89,7 +90,9 @@ def _annotations(alert: Alert, timing: Timing, links: Links) -> dict[str, str]:
         "changed": changes.words(alert, timing),
         "muted": _muted(alert),
         "runbook_url": f"{links.runbook_url}/{alert.name}" if links.runbook_url else "",
-        "dashboard_url": f"{links.grafana_url}/{alert.board}" if links.grafana_url and alert.board else "",
+        "dashboard_url": f"{links.grafana_url}/{alert.board}{view(alert.name)}"
+        if links.grafana_url and alert.board
+        else "",
         "query_url": _graph(alert, links),
     }
     return {name: text for name, text in texts.items() if text}

@@ -104,6 +104,35 @@ TIME_PER_OUTPUT_TOKEN = Signal(
     (*_SERVICE, ENGINE, MODEL, "le"),
 )
 
+INTER_TOKEN_LATENCY = Signal(
+    "llm:inter_token_latency_bucket:rate1m",
+    "Gaps between two tokens of one answer a second that were within le seconds, over all engines of one kind.",
+    (*_SERVICE, ENGINE, MODEL, "le"),
+)
+QUEUE_TIME = Signal(
+    "llm:queue_time_bucket:rate1m",
+    "Requests a second that had their place in the batch within le seconds, over all engines of one kind.",
+    (*_SERVICE, ENGINE, MODEL, "le"),
+)
+REQUEST_DURATION = Signal(
+    "llm:request_duration_bucket:rate1m",
+    "Requests a second that were answered well within le seconds, over all engines of one kind.",
+    (*_SERVICE, ENGINE, MODEL, "le"),
+)
+DEMAND = Signal("llm:demand:rate1m", "Requests that ended a second, failed or turned away included.", _SERVICE)
+REPLICA_CAPACITY = Signal(
+    "llm:replica_capacity",
+    "Requests a second that one replica takes before answers come late, by alerts/objectives.yaml; absent where it "
+    "says nothing.",
+    _SERVICE,
+)
+REPLICAS_FOR_WAIT = Signal(
+    "llm:replicas_for_wait",
+    "Replicas that would keep the mean wait of the present demand within what alerts/objectives.yaml says, were the "
+    "service an M/M/n queue; absent where it says nothing.",
+    _SERVICE,
+)
+
 _SLO = (*_SERVICE, MODEL, "slo")
 SLO_TOTAL = Signal("slo:total:rate1m", "Requests a second that a promise is about; `slo` names the promise.", _SLO)
 SLO_BAD = Signal("slo:bad:rate1m", "Of these, the ones that broke it.", _SLO)
@@ -170,6 +199,10 @@ GPU_TEMPERATURE_MARGIN = Signal(
     "gpu:temperature_margin", "Degrees Celsius left before the hardware slows the GPU down.", _GPU
 )
 GPU_POWER = Signal("gpu:power", "Watts that the board draws.", _GPU)
+
+GPU_PROGRAM_MEMORY = Signal(
+    "gpu:program_memory", "Bytes of device memory that processes of a program hold.", (*_GPU, "program")
+)
 
 GPU_SEEN_AT = Signal(
     "gpu:seen_at",
@@ -289,6 +322,12 @@ SIGNALS = (
     FAILED_REQUESTS,
     TIME_TO_FIRST_TOKEN,
     TIME_PER_OUTPUT_TOKEN,
+    INTER_TOKEN_LATENCY,
+    QUEUE_TIME,
+    REQUEST_DURATION,
+    DEMAND,
+    REPLICA_CAPACITY,
+    REPLICAS_FOR_WAIT,
     SLO_TOTAL,
     SLO_BAD,
     SLO_OBJECTIVE,
@@ -312,6 +351,7 @@ SIGNALS = (
     GPU_TEMPERATURE,
     GPU_TEMPERATURE_MARGIN,
     GPU_POWER,
+    GPU_PROGRAM_MEMORY,
     GPU_SEEN_AT,
     GPU_DRIVER_UP,
     GPU_LAST_ERROR,

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -21,12 +22,13 @@ from alerts.drills.run import run
 from alerts.explain import explain
 from alerts.rules import catalogue
 from alerts.timing import load
-from compose import doctor, notify
+from compose import boards, doctor, notify
 from compose.binaries import BinariesMissingError
 from compose.configuration import ConfigurationError
 from compose.native import NativeStack, StackError
 from compose.readiness import NotReadyError
 from compose.settings import CLOCKS, Settings, from_environment
+from dashboards.publish import PublishError
 
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
 
@@ -41,6 +43,7 @@ environment:
   INBOX_SMTP_PORT 1025, PROMETHEUS_PORT 9090, ALERTMANAGER_PORT 9093, NODE_EXPORTER_PORT 9100
   GPU_EXPORTER_SOURCE    auto (default: real GPUs where there is a driver), nvml or simulated, which GPU drills need
   RUNBOOK_URL, GRAFANA_URL, ALERTMANAGER_UI_URL   where messages link to; empty leaves the link out
+  GRAFANA_TOKEN_FILE     a service account's token, for `inferwatch dashboards` and the marks of drills in GRAFANA_URL
   TEAMS_FILE             who is told (default alertmanager/teams.yaml)
   INFERWATCH_CHANNELS    inbox (default): no message leaves this machine. real: messages reach people, by
     SECRETS_DIR          folder of the secret files that the teams name (slack_url, smtp_password, ...)
@@ -67,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
         return command(options, settings, console)
     except NotReadyError as error:
         return _fail(f"{error}\nEvery part's log is in {settings.state.log}.", _FAILED)
-    except (StackError, ConfigurationError, BinariesMissingError, DrillRefused) as error:
+    except (StackError, ConfigurationError, BinariesMissingError, DrillRefused, PublishError) as error:
         return _fail(str(error), _FAILED)
     except ValueError as error:  # objectives.yaml, timing.yaml or teams.yaml
         return _fail(str(error), _USAGE)
@@ -116,8 +119,26 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--installed-at", metavar="DIR", help="where the templates will lie on that machine (default: --output)"
     )
+    _dashboards_parser(commands)
     _command(commands, "doctor", _doctor, "check what the stack needs, and say what to do about what is missing")
     return parser
+
+
+def _dashboards_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    about = "keep the boards of a Grafana of yours the same as these"
+    parser = commands.add_parser("dashboards", help=about, description=f"{about[0].upper()}{about[1:]}.")
+    what = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, command, does in (
+        ("check", boards.check, "say whether that Grafana could take them; changes nothing"),
+        ("push", boards.push, "write those that are missing or differ into the folder Inferwatch"),
+        ("diff", boards.diff, "show what a push would change; status 1 where it would"),
+        ("prune", boards.prune, "delete boards of this project that it no longer has"),
+    ):
+        one = _command(what, name, command, does)
+        one.add_argument("--url", metavar="URL", help="default: GRAFANA_URL")
+        one.add_argument("--token-file", type=Path, metavar="FILE", help="default: GRAFANA_TOKEN_FILE")
+        if name in ("push", "prune"):
+            one.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
 
 
 def _command(
@@ -176,8 +197,10 @@ def _drill(options: argparse.Namespace, settings: Settings, console: Console) ->
     if not stack.supervision.running():
         raise StackError("the stack does not run; start it with `make up`")
     drill = next(one for one in DRILLS if one.name == options.name)
+    began = time.time()
     report = run(drill, stack, lambda line: print(line, flush=True), real_channels=options.real_channels)
     _print_report(report, settings)
+    boards.mark(drill.name, began)
     return 0 if report.ok else _FAILED
 
 

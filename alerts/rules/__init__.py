@@ -6,6 +6,7 @@ from dataclasses import replace
 from alerts.objectives import Objectives, check_names, load
 from alerts.rule import Alert, Group
 from alerts.rules import (
+    capacity,
     changes,
     engine,
     engine_load,
@@ -29,6 +30,7 @@ GROUPS: tuple[Build, ...] = (
     engine_load.group,
     engine_pace.group,
     service.group,
+    capacity.group,
     slo.group,
     slo.slow_group,
     gpu.group,

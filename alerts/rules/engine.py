@@ -1,6 +1,6 @@
 """Is each inference engine alive, and does it make progress?"""
 
-from alerts import signals
+from alerts import boards, signals
 from alerts.engines import ENGINES
 from alerts.engines.adapter import record
 from alerts.objectives import Objectives
@@ -8,7 +8,7 @@ from alerts.rule import Alert, Group, Mute
 from alerts.timing import Timing, duration
 from exporters.catalogue.labels import CLUSTER, INSTANCE, SERVICE
 
-_BOARD = "d/fleet/fleet?var-cluster={{ $labels.cluster | urlquery }}&var-service={{ $labels.service | urlquery }}"
+_BOARD = boards.OF_SERVICE
 _SERVICE = (CLUSTER, SERVICE)
 SYMPTOMS = ("ServiceCapacityLost", "ServiceDown", "SloFastBurn")
 """What users of a service feel where so many of its engines are broken that one of them pages."""

@@ -5,12 +5,12 @@ Users' pain pages through the objectives (SloFastBurn) and the probe; these say 
 
 from typing import Unpack
 
-from alerts import signals
+from alerts import boards, signals
 from alerts.objectives import Objectives
 from alerts.rule import Alert, Class, Group, Words
 from alerts.timing import Timing, duration
 
-BOARD = "d/fleet/fleet?var-cluster={{ $labels.cluster | urlquery }}&var-service={{ $labels.service | urlquery }}"
+BOARD = boards.OF_SERVICE
 WHICH = "{{ $labels.service }} on {{ $labels.host }}"
 
 BATCHES_WAITING = 2
@@ -22,6 +22,8 @@ PREEMPTIONS_PER_REQUEST = 0.1
 REJECTED_RATIO = 0.05
 FAILED_RATIO = 0.05
 """One request in twenty; below it, retries of clients hide the trouble."""
+OWN_ERRORS = "timeout_queue|timeout_decode|oom|engine_dead|internal_error"
+"""Errors of requests that the engine had taken."""
 EVENTS_PER_SECOND = 0.05
 """A ratio of fewer than three requests a minute says nothing."""
 RESTARTS = 2
@@ -177,7 +179,7 @@ def _rejections(timing: Timing, objectives: Objectives) -> Alert:
 
 
 def _failures(timing: Timing, objectives: Objectives) -> Alert:
-    ours = signals.REQUEST_ERRORS.where(error_type__re="timeout_queue|timeout_decode|oom|engine_dead|internal_error")
+    ours = signals.REQUEST_ERRORS.where(error_type__re=OWN_ERRORS)
     return _share(
         timing,
         "EngineErrorsInternal",
@@ -215,7 +217,7 @@ def _drift(timing: Timing) -> Alert:
         summary="Replicas differ: {{ $labels.service }}",
         impact="Users of {{ $labels.service }} get different answers or speeds, depending on where they land.",
         action="Compare version, config_hash and fingerprint of the replicas, and finish or undo the deployment.",
-        description="Replicas of {{ $labels.service }} that serve one model run different versions, settings or weights.",
+        description="Replicas of {{ $labels.service }} of one model run different versions, settings or weights.",
         value="{{ $value }} builds",
         threshold="one for each model",
     )

@@ -6,7 +6,7 @@ same GPU, the tickets that it explains and, where it is known whose GPU it is, t
 
 from collections.abc import Iterable
 
-from alerts import signals
+from alerts import boards, signals
 from alerts.engines import GPU_SOURCES
 from alerts.engines.own_gpu import EVENT_SECONDS
 from alerts.objectives import Objectives
@@ -16,7 +16,7 @@ from alerts.timing import Timing, duration
 from exporters.catalogue.labels import CLUSTER, HOST, INSTANCE, SERVICE, UUID
 from exporters.catalogue.xid import BY_CODE, FATAL
 
-BOARD = "d/fleet/fleet?var-cluster={{ $labels.cluster | urlquery }}&var-host={{ $labels.host | urlquery }}"
+BOARD = boards.OF_GPU
 WHICH = "{{ with $labels.gpu }}GPU {{ . }}{{ else }}an unknown GPU{{ end }} on {{ $labels.host }}"
 """For titles. A GPU is unknown that reported an XID, but has not answered since the exporter started."""
 WHO = "{{ with $labels.gpu }}GPU {{ . }}{{ else }}an unknown GPU{{ end }}{{ with $labels.uuid }} ({{ . }}){{ end }}"

@@ -11,6 +11,8 @@ from exporters.catalogue.labels import CLUSTER, INSTANCE
 
 THERMAL_SHARE = 0.1
 """A tenth of the time: hotter than designed. gpud counts 0.6 slowdowns a minute over ten minutes as unhealthy."""
+HEAT, BRAKE = "hw_thermal|sw_thermal", "hw_power_brake"
+"""Reasons for which a GPU's clocks are held down."""
 BRAKE_SHARE = 0.1
 """The power brake is pulled from outside (supply, rack); any lasting share of it is a fault of the house."""
 ORPHANED_BYTES = 2 * 2**30
@@ -69,7 +71,7 @@ def _ticket(  # noqa: PLR0913 - the parts of an Alert that differ
 
 def _thermal(timing: Timing, objectives: Objectives) -> Alert:
     share = objectives.threshold("GpuThermalThrottle", THERMAL_SHARE)
-    throttled = signals.GPU_THROTTLED.where(reason__re="hw_thermal|sw_thermal")
+    throttled = signals.GPU_THROTTLED.where(reason__re=HEAT)
     return _ticket(
         timing,
         "GpuThermalThrottle",
@@ -88,7 +90,7 @@ def _thermal(timing: Timing, objectives: Objectives) -> Alert:
 
 def _brake(timing: Timing, objectives: Objectives) -> Alert:
     share = objectives.threshold("GpuPowerBrake", BRAKE_SHARE)
-    throttled = signals.GPU_THROTTLED.where(reason="hw_power_brake")
+    throttled = signals.GPU_THROTTLED.where(reason=BRAKE)
     return _ticket(
         timing,
         "GpuPowerBrake",

@@ -3,7 +3,7 @@
 Order: PrometheusIsolated > FleetTargetsDown > HostDown > TargetDown and EngineDown.
 """
 
-from alerts import foreign, signals
+from alerts import boards, foreign, signals
 from alerts.engines.adapter import record
 from alerts.objectives import Objectives
 from alerts.rule import Alert, Group, Mute
@@ -12,7 +12,7 @@ from alerts.timing import Timing, duration
 from exporters.catalogue import deadman
 from exporters.catalogue.labels import CLUSTER, JOB
 
-_BOARD = "d/fleet/fleet?var-cluster={{ $labels.cluster | urlquery }}"
+_BOARD = boards.OF_ALERTING
 
 MASS_HOSTS = 5
 """Hosts on which one job goes away together: five independent failures within a minute do not happen (design, 5)."""
@@ -125,7 +125,7 @@ def _unexplained(timing: Timing, symptoms: list[Alert]) -> Alert:
         description=f"{named} of {{{{ $labels.service }}}} goes on while a silence is active, which may be that of its "
         "cause.",
         value="{{ $value | humanize }} of its symptoms fire",
-        board="d/fleet/fleet?var-cluster={{ $labels.cluster | urlquery }}&var-service={{ $labels.service | urlquery }}",
+        board=boards.OF_FLEET,
         pending=UNEXPLAINED_SECONDS,
         keep_firing=60,
         # The slowest symptom must fire first.

@@ -1,6 +1,6 @@
 """What users of a service feel, measured from outside by the prober."""
 
-from alerts import signals
+from alerts import boards, signals
 from alerts.engines.adapter import record
 from alerts.objectives import Objectives
 from alerts.rule import Alert, Group, Mute
@@ -10,7 +10,7 @@ from exporters.catalogue import probe
 from exporters.catalogue.labels import CLUSTER, SERVICE
 from exporters.catalogue.metric import Metric
 
-_BOARD = "d/fleet/fleet?var-cluster={{ $labels.cluster | urlquery }}&var-service={{ $labels.service | urlquery }}"
+_BOARD = boards.OF_SERVICE
 
 RIGHT_RATIO = 0.8
 """Of the answers of two minutes. One replica of four that answers wrongly is found; the near ties of an engine whose

@@ -1,6 +1,6 @@
 """Is the alerting itself alive, can it see, and do its messages arrive?"""
 
-from alerts import foreign, signals
+from alerts import boards, foreign, signals
 from alerts.engines.adapter import record
 from alerts.objectives import Objectives
 from alerts.rule import Alert, Group, Words
@@ -8,7 +8,7 @@ from alerts.signals import Signal
 from alerts.timing import Timing, duration
 from exporters.catalogue import gpu, llm, probe
 
-_BOARD = "d/fleet/fleet?var-cluster={{ $labels.cluster | urlquery }}"
+_BOARD = boards.OF_ALERTING
 
 _CHANNEL = "cluster, namespace, service, host, job, instance, integration"
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from alerts.__main__ import main
-from alerts.objectives import Objectives, Promise, Service, load
+from alerts.objectives import Capacity, Objectives, Promise, Service, load
 from alerts.rules import GROUPS, catalogue, groups, thresholds
 from alerts.timing import load as load_timing
 
@@ -32,14 +32,25 @@ def test_needed_is_a_number_or_all(objectives):
     assert read.services == {"chat": Service(2), "batch": Service(None), "plain": Service(None)}
 
 
+def test_capacity_is_what_one_replica_takes_and_how_long_may_be_waited(objectives):
+    read = objectives("services: {chat: {capacity: {requests_per_second: 9, wait_seconds: 0.5}}}")
+
+    assert read.services == {"chat": Service(capacity=Capacity(9, 0.5))}
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("servces: {}", "unknown servces; known: disabled, min_rate, period_days, services, thresholds"),
         ("services: [chat]", "services must be a mapping"),
-        ("services: {chat: {need: 2}}", "services.chat: unknown need; known: availability, models, needed"),
+        ("services: {chat: {need: 2}}", "services.chat: unknown need; known: availability, capacity, models, needed"),
         ("services: {chat: {needed: 0}}", "services.chat.needed must be `all` or a whole number from 1, got 0"),
         ("services: {chat: {needed: some}}", "services.chat.needed must be `all` or a whole number from 1, got 'some'"),
+        ("services: {chat: {capacity: {requests_per_second: 9}}}", "services.chat.capacity: wait_seconds missing"),
+        (
+            "services: {chat: {capacity: {requests_per_second: 0, wait_seconds: 1}}}",
+            "services.chat.capacity.requests_per_second must be from 0.001",
+        ),
         ("services: {chat: {availability: {}}}", "services.chat.availability: ratio missing"),
         ("services: {chat: {availability: 0.99}}", "services.chat.availability must be a mapping"),
         (
