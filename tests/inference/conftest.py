@@ -243,6 +243,7 @@ def shared(model_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     # Its collector refuses every connection: whatever is tested here also shows that no client notices that.
     telemetry = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
+        "OTEL_LOGS_EXPORTER": "otlp",
         "GPU_UUIDS": GPU,
         "TELEMETRY_FLUSH_SECONDS": "0.1",
     }
