@@ -6,7 +6,18 @@ only with an alias for two minor versions.
 
 from dataclasses import dataclass, replace
 
-from exporters.catalogue.labels import CLUSTER, ENGINE, GPU_LABELS, HOST, INSTANCE, JOB, MODEL, TARGET, TARGET_LABELS
+from exporters.catalogue.labels import (
+    CLUSTER,
+    ENGINE,
+    GPU_LABELS,
+    HOST,
+    INSTANCE,
+    JOB,
+    MODEL,
+    TARGET,
+    TARGET_LABELS,
+    UUID,
+)
 from exporters.catalogue.metric import selectors
 
 _ENGINE = (*TARGET_LABELS, ENGINE, MODEL, JOB, INSTANCE)
@@ -45,8 +56,8 @@ ENGINE_UP = Signal(
 )
 ENGINE_ROOT = Signal(
     "llm:root",
-    "There where an engine is broken, by the alert whose condition holds (root), with that condition's value; absent "
-    "while nothing is broken. Not yet an alert: its `for` may still be running.",
+    "There where an engine is broken, or a GPU that it computes on, by the alert whose condition holds (root), with "
+    "that condition's value; absent while nothing is broken. Not yet an alert: its `for` may still be running.",
     (*TARGET_LABELS, ENGINE, MODEL, JOB, INSTANCE, "root"),
 )
 REPLICAS_HEALTHY = Signal("llm:replicas_healthy", "Engines of a service that no root condition holds for.", _SERVICE)
@@ -64,6 +75,12 @@ PROGRESS = Signal(
 MODEL_LOADED = Signal("llm:model_loaded", "Whether the model is in memory (1) or not (0).", _ENGINE)
 PROMPT_TOKENS = Signal("llm:prompt_tokens:rate1m", "Prompt tokens prefilled a second.", _ENGINE)
 GENERATED_TOKENS = Signal("llm:generated_tokens:rate1m", "Tokens generated a second.", _ENGINE)
+BATCH = Signal(
+    "llm:batch:avg1m",
+    "Requests in the engine's batch over the last minute; absent below one, where it has no pace.",
+    _ENGINE,
+)
+PACE = Signal("llm:pace:rate1m", "Tokens generated a second for each request in the batch.", _ENGINE)
 REQUESTS = Signal("llm:requests:rate1m", "Requests that ended a second, failed or not.", _ENGINE)
 REQUEST_ERRORS = Signal(
     "llm:request_errors:rate1m", "Requests that failed a second, by error_type.", (*_ENGINE, "error_type")
@@ -105,7 +122,7 @@ REJECTIONS = Signal("llm:rejections:rate1m", "Requests a second that were refuse
 BUILD_INFO = Signal(
     "llm:build_info",
     "What an engine runs; always 1.",
-    (*_ENGINE, "version", "config_hash"),
+    (*_ENGINE, "version", "config_hash", "fingerprint"),
 )
 SERVICE_CHANGED = Signal(
     "llm:changed:1h",
@@ -114,7 +131,7 @@ SERVICE_CHANGED = Signal(
 )
 ENGINE_GPU = Signal(
     "llm:engine_gpu:info",
-    "Which GPU an engine computes on; always 1, absent where nobody says.",
+    "Which GPU an engine computes on; always 1, absent where nobody says, kept while the engine does not answer.",
     (*TARGET_LABELS, ENGINE, JOB, INSTANCE, "uuid"),
 )
 
@@ -215,6 +232,18 @@ GPU_NVLINK_ERRORS = Signal("gpu:nvlink_errors:rate5m", "Errors of all NVLinks of
 GPU_PCIE_LANES = Signal("gpu:pcie_lanes:ratio", "PCIe lanes in use, of those that the card can use here.", _GPU)
 GPU_PCIE_REPLAYS = Signal("gpu:pcie_replays:rate5m", "Packets a second that were sent again over PCIe.", _GPU)
 
+GPU_ROOT = Signal(
+    "gpu:root",
+    "There where a GPU fails its users, by the alert whose condition holds (root), with that condition's value.",
+    (*_GPU, "xid", "root"),
+)
+GPU_SPARED = Signal(
+    "gpu:spared",
+    "There where a GPU fails (gpu:root) that no service needs: all that compute on it have enough healthy replicas "
+    "left. Absent where nobody says who computes on it.",
+    (CLUSTER, UUID),
+)
+
 HOST_CLOCK_SKEW = Signal("host:clock_skew", "Seconds by which the host's clock is ahead of Prometheus'.", _TARGET_SIDE)
 COLLECTIONS = Signal(
     "telemetry:collections",
@@ -222,6 +251,11 @@ COLLECTIONS = Signal(
     _TARGET_SIDE,
 )
 
+DROPPED = Signal(
+    "telemetry:dropped:increase2m",
+    "Spans of the last two minutes that were lost on their way to the collector, by reason; absent where none is set.",
+    (*_TARGET_SIDE, ENGINE, "reason"),
+)
 LOST = Signal(
     "telemetry:lost", "`up` of each target that stopped answering within the last minute; else absent.", _TARGET_SIDE
 )
@@ -236,6 +270,7 @@ SIGNALS = (
     OWN_PARTS,
     HOST_CLOCK_SKEW,
     COLLECTIONS,
+    DROPPED,
     ENGINE_UP,
     ENGINE_ROOT,
     REPLICAS_HEALTHY,
@@ -246,6 +281,8 @@ SIGNALS = (
     MODEL_LOADED,
     PROMPT_TOKENS,
     GENERATED_TOKENS,
+    BATCH,
+    PACE,
     REQUESTS,
     REQUEST_ERRORS,
     VALID_REQUESTS,
@@ -293,4 +330,6 @@ SIGNALS = (
     GPU_NVLINK_ERRORS,
     GPU_PCIE_LANES,
     GPU_PCIE_REPLAYS,
+    GPU_ROOT,
+    GPU_SPARED,
 )

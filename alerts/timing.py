@@ -68,7 +68,7 @@ class Timing:
             gpu_collection_interval=1,
             probe_interval=2,
             probe_timeout=1.9,
-            root_group_wait=2,
+            root_group_wait=3,
             symptom_group_wait=9,
             group_interval=5,
             heartbeat_interval=5,

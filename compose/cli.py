@@ -13,6 +13,7 @@ from types import FrameType
 import httpx
 from rich.console import Console
 
+from alerts import load as expected_load
 from alerts.drills import DRILLS
 from alerts.drills.drill import DrillRefused
 from alerts.drills.judge import Report
@@ -96,10 +97,16 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--list", action="store_true", help="name every drill and what it does")
     drill.add_argument("--real-channels", action="store_true", help="also where messages reach people")
     rules = commands.add_parser("rules", help="look into the alert rules", description="Look into the alert rules.")
-    about = _command(
-        rules.add_subparsers(metavar="COMMAND", required=True), "explain", _explain, "say what one alert means and does"
-    )
+    about_rules = rules.add_subparsers(metavar="COMMAND", required=True)
+    about = _command(about_rules, "explain", _explain, "say what one alert means and does")
     about.add_argument("name", metavar="ALERT", choices=sorted(catalogue(load())), help="its name, as in a message")
+    fleet = _command(about_rules, "load", _load, "expect so many pages a week of a fleet, by published failure rates")
+    for kind in ("gpus", "hosts", "engines", "services"):
+        fleet.add_argument(f"--{kind}", type=int, required=True, metavar="N", help=f"how many {kind} there are")
+    fleet.add_argument(
+        "--spare", type=int, default=0, metavar="N", help="replicas of a service beyond those needed (0)"
+    )
+    fleet.add_argument("--repair-hours", type=float, default=4, metavar="H", help="until a replica serves again (4)")
     notifying = _command(commands, "notify", _notify, "send a test page through every channel and say which took it")
     notifying.add_argument("what", choices=["test"], help="the marked test page")
     export = _command(commands, "export", _export, "write a part of the stack for an installation that exists already")
@@ -189,6 +196,12 @@ def _print_report(report: Report, settings: Settings) -> None:
 
 def _explain(options: argparse.Namespace, settings: Settings, console: Console) -> int:
     print(explain(options.name, settings.timing))
+    return 0
+
+
+def _load(options: argparse.Namespace, settings: Settings, console: Console) -> int:
+    size = (options.gpus, options.hosts, options.engines, options.services)
+    print(expected_load.explain(expected_load.Fleet(*size, options.spare, options.repair_hours)))
     return 0
 
 

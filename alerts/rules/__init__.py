@@ -5,15 +5,29 @@ from dataclasses import replace
 
 from alerts.objectives import Objectives, check_names, load
 from alerts.rule import Alert, Group
-from alerts.rules import changes, engine, engine_load, gpu, gpu_limits, gpu_wear, host, rollups, service, slo, telemetry
+from alerts.rules import (
+    changes,
+    engine,
+    engine_load,
+    engine_pace,
+    gpu,
+    gpu_limits,
+    gpu_wear,
+    host,
+    rollups,
+    service,
+    slo,
+    telemetry,
+)
 from alerts.rules.inhibitors import check_leads, twins
-from alerts.rules.redundancy import page_and_ticket, replica_recordings, root_recording
+from alerts.rules.redundancy import page_and_ticket, recordings_of
 from alerts.timing import Timing
 
 Build = Callable[[Timing, Objectives], Group]
 GROUPS: tuple[Build, ...] = (
     engine.group,
     engine_load.group,
+    engine_pace.group,
     service.group,
     slo.group,
     slo.slow_group,
@@ -88,9 +102,7 @@ def _kept(alert: Alert, there: set[str]) -> Alert:
 
 def _written(group: Group, timing: Timing, objectives: Objectives, known: dict[str, Alert]) -> Group:
     roots = tuple(alert for alert in group.alerts if alert.breaks_replica)
-    recordings = (*group.recordings, *(root_recording(root) for root in roots))
-    if roots:
-        recordings += replica_recordings(objectives)
+    recordings = group.recordings + recordings_of(roots, timing, objectives)
     rules = [rule for alert in group.alerts for rule in (*_by_severity(alert), *twins(alert, timing, known))]
     # A root of several rules, one for each objective, has one twin, after the last of them.
     once = tuple(dict.fromkeys(reversed(rules)))[::-1]

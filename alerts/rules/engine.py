@@ -10,11 +10,12 @@ from exporters.catalogue.labels import CLUSTER, INSTANCE, SERVICE
 
 _BOARD = "d/fleet/fleet?var-cluster={{ $labels.cluster | urlquery }}&var-service={{ $labels.service | urlquery }}"
 _SERVICE = (CLUSTER, SERVICE)
-_SYMPTOMS = ("ServiceCapacityLost", "ServiceDown", "SloFastBurn")
+SYMPTOMS = ("ServiceCapacityLost", "ServiceDown", "SloFastBurn")
 """What users of a service feel where so many of its engines are broken that one of them pages."""
 
-_OWN_TICKETS = (
+OWN_TICKETS = (
     "EngineModelNotLoaded",
+    "EngineThroughputDrop",
     "EngineQueueBacklog",
     "EngineKvCacheSaturated",
     "EnginePreemptionStorm",
@@ -29,8 +30,8 @@ HUNG_WINDOW_SECONDS = 15
 """Three scrapes at the default clock: the idle heartbeat turns at least once a second, so none in 15 s is no chance."""
 
 _MUTES = (
-    *(Mute(symptom, _SERVICE) for symptom in _SYMPTOMS),
-    *(Mute(ticket, (CLUSTER, INSTANCE)) for ticket in _OWN_TICKETS),
+    *(Mute(symptom, _SERVICE) for symptom in SYMPTOMS),
+    *(Mute(ticket, (CLUSTER, INSTANCE)) for ticket in OWN_TICKETS),
 )
 
 
@@ -96,6 +97,8 @@ def _hung(timing: Timing) -> Alert:
         keep_firing=FLAP_SECONDS,
         hard=True,
         window=window,
+        # A window without a turn may have begun one scrape before the last of them.
+        soonest=window - timing.scrape_interval,
         hops=2,  # the probe's signal is recorded in the group `service`
         mutes=_MUTES,
         breaks_replica=True,

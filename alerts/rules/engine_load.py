@@ -204,7 +204,7 @@ def _share(timing: Timing, name: str, rate: str, most: float, **words: Unpack[Wo
 
 
 def _drift(timing: Timing) -> Alert:
-    kinds = f"count by (cluster, namespace, service, version, model, config_hash) ({signals.BUILD_INFO})"
+    kinds = f"count by (cluster, namespace, service, version, model, config_hash, fingerprint) ({signals.BUILD_INFO})"
     return _ticket(
         "EngineConfigDrift",
         f"count by (cluster, namespace, service) ({kinds}) > count by (cluster, namespace, service) "
@@ -214,8 +214,8 @@ def _drift(timing: Timing) -> Alert:
         cls="root",
         summary="Replicas differ: {{ $labels.service }}",
         impact="Users of {{ $labels.service }} get different answers or speeds, depending on where they land.",
-        action="Compare version and config_hash of the replicas, and finish or undo the deployment.",
-        description="Replicas of {{ $labels.service }} that serve the same model run different versions or settings.",
+        action="Compare version, config_hash and fingerprint of the replicas, and finish or undo the deployment.",
+        description="Replicas of {{ $labels.service }} that serve one model run different versions, settings or weights.",
         value="{{ $value }} builds",
         threshold="one for each model",
     )

@@ -44,6 +44,15 @@ def test_promtool_cases_pass(cases, promtool_runs):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("cases", CASES, ids=lambda path: path.stem)
+def test_cases_of_several_groups_say_in_which_order_these_are_evaluated(cases):
+    """Else promtool takes them in an order that changes from run to run."""
+    stated = yaml.safe_load(cases.read_text())
+    files = [Path(name).stem for name in stated["rule_files"]]
+
+    assert len(files) == 1 or stated["group_eval_order"] == files
+
+
 def clock(scrape: float, group_wait: float) -> Timing:
     return replace(
         load(),
