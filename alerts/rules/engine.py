@@ -24,6 +24,8 @@ OWN_TICKETS = (
 )
 """What a broken engine also shows of itself."""
 
+FLAP_SECONDS = 180
+"""What is bad for half of every five minutes is one incident: its good half and the time to notice the next bad one."""
 HUNG_WINDOW_SECONDS = 15
 """Three scrapes at the default clock: the idle heartbeat turns at least once a second, so none in 15 s is no chance."""
 
@@ -54,7 +56,7 @@ def _down(timing: Timing) -> Alert:
         "gone, or its metrics page takes more than " + duration(timing.scrape_timeout) + ".",
         board=_BOARD,
         pending=15,
-        keep_firing=60,
+        keep_firing=FLAP_SECONDS,
         hard=True,
         # A refused connection fails at once; a frozen process only after the scrape timeout.
         delay=timing.scrape_timeout,
@@ -92,7 +94,7 @@ def _hung(timing: Timing) -> Alert:
         threshold="above 0 steps/s",
         board=_BOARD,
         pending=10,
-        keep_firing=60,
+        keep_firing=FLAP_SECONDS,
         hard=True,
         window=window,
         # A window without a turn may have begun one scrape before the last of them.

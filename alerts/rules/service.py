@@ -4,7 +4,7 @@ from alerts import boards, signals
 from alerts.engines.adapter import record
 from alerts.objectives import Objectives
 from alerts.rule import Alert, Group, Mute
-from alerts.rules.engine import HUNG_WINDOW_SECONDS
+from alerts.rules.engine import FLAP_SECONDS, HUNG_WINDOW_SECONDS
 from alerts.timing import Timing, duration
 from exporters.catalogue import probe
 from exporters.catalogue.labels import CLUSTER, SERVICE
@@ -55,7 +55,7 @@ def _capacity_lost(timing: Timing) -> Alert:
         "{{ . | first | value | humanize }}{{ end }} needed",
         board=_BOARD,
         pending=15,
-        keep_firing=60,
+        keep_firing=FLAP_SECONDS,
         # As slow as the slowest root behind it: a wedged engine.
         delay=timing.scrape_timeout,
         window=timing.window(HUNG_WINDOW_SECONDS),
@@ -81,7 +81,7 @@ def _down(timing: Timing) -> Alert:
         threshold="at least 1",
         board=_BOARD,
         pending=15,
-        keep_firing=60,
+        keep_firing=FLAP_SECONDS,
         delay=timing.probe_interval + timing.probe_timeout,
         mutes=tuple(Mute(alert, (CLUSTER, SERVICE)) for alert in ("SloFastBurn", *ENGINE_TICKETS)),
     )
@@ -107,7 +107,7 @@ def _wrong(timing: Timing, objectives: Objectives) -> Alert:
         threshold=f"at least {least:.0%}",
         board=_BOARD,
         pending=30,
-        keep_firing=60,
+        keep_firing=FLAP_SECONDS,
         delay=timing.probe_interval + timing.probe_timeout,
         window=window,
     )

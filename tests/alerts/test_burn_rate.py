@@ -97,6 +97,7 @@ def promtool(tool, tmp_path, ratio, series, tests):
     case = {
         "rule_files": rules(tmp_path, ratio),
         "evaluation_interval": "5s",
+        "group_eval_order": ["engine", "slo"],
         "tests": [
             {
                 "interval": "5s",

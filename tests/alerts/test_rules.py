@@ -1,6 +1,8 @@
 """The generated rules: committed as generated, loadable, and right by promtool's own engine."""
 
+import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,9 +24,22 @@ def test_the_committed_rules_are_what_the_generator_writes():
     assert committed == render(load(), Links())
 
 
+@pytest.fixture(scope="module")
+def promtool_runs(request, tool):
+    """One promtool for each file that is asked for, as many at a time as there are cores."""
+    promtool = tool("promtool")
+
+    def run(cases):
+        return subprocess.run([promtool, "test", "rules", cases], capture_output=True, text=True, timeout=120)
+
+    asked = [item.callspec.params["cases"] for item in request.session.items if "promtool_runs" in item.fixturenames]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield {cases: pool.submit(run, cases) for cases in asked}
+
+
 @pytest.mark.parametrize("cases", CASES, ids=lambda path: path.stem)
-def test_promtool_cases_pass(cases, tool):
-    done = subprocess.run([tool("promtool"), "test", "rules", cases], capture_output=True, text=True, timeout=60)
+def test_promtool_cases_pass(cases, promtool_runs):
+    done = promtool_runs[cases].result()
 
     assert done.returncode == 0, done.stdout + done.stderr
 
