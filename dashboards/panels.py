@@ -180,7 +180,9 @@ class Column:
     """Grafana's field properties that differ from the panel's."""
 
 
-def rows(said: Said, queries: Sequence[str], columns: Sequence[Column], *, sort_by: Sequence[str]) -> PanelBuilder:
+def rows(
+    said: Said, queries: Sequence[str], columns: Sequence[Column], *, sort_by: Sequence[str], wraps: bool = False
+) -> PanelBuilder:
     """A row per combination of labels, a column per label or query, at this moment.
 
     Args:
@@ -188,8 +190,10 @@ def rows(said: Said, queries: Sequence[str], columns: Sequence[Column], *, sort_
         queries: Their labels must agree.
         columns: In order; what is not listed is left out.
         sort_by: Titles of columns, ascending; a leading `-` means descending.
+        wraps: Whether a cell may hold two lines of text.
     """
-    panel = _house(table.Panel(), said, NEUTRAL).cell_height(common_model.TableCellHeight.SM)
+    height = common_model.TableCellHeight.LG if wraps else common_model.TableCellHeight.SM
+    panel = _house(table.Panel(), said, NEUTRAL).cell_height(height)
     for expr, letter in zip(queries, "ABCDEF", strict=False):
         panel.with_target(_instant(Query(expr), letter).format(prometheus_model.PromQueryFormat.TABLE))
     organize = {

@@ -14,8 +14,8 @@ from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 from grafana_client.api import GrafanaApi
-from grafana_client.client import GrafanaClientError, GrafanaException, GrafanaTimeoutError, GrafanaUnauthorizedError
-from niquests.exceptions import RequestException
+from grafana_client.client import GrafanaClientError, GrafanaException, GrafanaUnauthorizedError
+from requests.exceptions import RequestException, Timeout
 
 from dashboards.board import TAG
 from dashboards.marks import DRILL_TAGS
@@ -178,7 +178,7 @@ class Grafana:
         """The answer to a call, or an error that says what was asked and what to do."""
         try:
             return call()
-        except GrafanaTimeoutError as error:
+        except Timeout as error:
             raise PublishError(f"{self.url} did not answer within {_TIMEOUT_SECONDS:g} s") from error
         except GrafanaUnauthorizedError as error:
             raise PublishError(

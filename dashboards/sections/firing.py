@@ -32,7 +32,7 @@ def _pages() -> PanelBuilder:
         unit="none",
         nothing="No rules run",
         width=3,
-        height=7,
+        height=8,
     )
     return big_number(said, _count("page"), thresholds=above(1, BAD))
 
@@ -44,7 +44,7 @@ def _tickets() -> PanelBuilder:
         unit="none",
         nothing="No rules run",
         width=3,
-        height=7,
+        height=8,
     )
     return big_number(said, _count("ticket"), thresholds=above(1))
 
@@ -58,7 +58,7 @@ def _table() -> PanelBuilder:
         unit="none",
         nothing="Nothing fires",
         width=18,
-        height=7,
+        height=8,
     )
     labels = "severity, alertname, cluster, service, host, gpu"
     started = " or ".join(
@@ -81,7 +81,7 @@ def _table() -> PanelBuilder:
         Column("cluster", "Cluster", (*_WITHOUT, _wide(90))),
         Column("Value", "Since", (("unit", "dateTimeFromNow"), _wide(130))),
     )
-    return rows(said, [started], columns, sort_by=["Severity", "Since"])
+    return rows(said, [started], columns, sort_by=["Severity", "Since"], wraps=True)
 
 
 def _history() -> PanelBuilder:
@@ -92,7 +92,7 @@ def _history() -> PanelBuilder:
         unit="none",
         nothing="Nothing fired in this time",
         width=24,
-        height=7,
+        height=8,
     )
     labels = "alertname, service, host, gpu"
     shown = " or ".join(

@@ -18,6 +18,8 @@ from exporters.catalogue.xid import FATAL
 _THIRD = 8
 _QUARTER = 6
 _ROWS = 15
+_FEW = 5
+"""Lines where each has a long name."""
 _MARGIN_WARN_CELSIUS = 5
 """So near to the slowdown, one degree of warmer air or a longer batch costs speed."""
 _PER_GPU = "cluster, host, gpu, uuid"
@@ -144,13 +146,13 @@ def _held_back() -> PanelBuilder:
     said = Said(
         "Held back",
         "Is a GPU slower than it could be, and why? Share of the last two minutes in which heat or the power brake "
-        f"held its clocks down; the {LINES} highest. Orange from {share:.0%}: tokens come later.",
+        f"held its clocks down; the {_FEW} highest. Orange from {share:.0%}: tokens come later.",
         unit="percentunit",
         nothing="No GPU reports what holds it back",
         width=_THIRD,
     )
     reasons = signals.GPU_THROTTLED.where(**ON_GPU, reason__re=f"{gpu_limits.HEAT}|{gpu_limits.BRAKE}")
-    expr = worst("topk", LINES, f"max by ({_PER_GPU}, reason) ({{share}})", share=reasons)
+    expr = worst("topk", _FEW, f"max by ({_PER_GPU}, reason) ({{share}})", share=reasons)
     return lines(said, [Query(expr, f"{_NAME} {{{{reason}}}}")], thresholds=above(share), in_view=(share,))
 
 

@@ -49,7 +49,7 @@ def _replicas() -> PanelBuilder:
     columns = (
         Column("service", "Service", (("links", [_to_service()]), ("custom.width", 130))),
         Column("cluster", "Cluster", (("custom.width", 100),)),
-        Column("Value #A", "To spare", (*painted(((None, BAD), (0, PLAIN))), ("custom.width", 80))),
+        Column("Value #A", "To spare", (*painted(((None, BAD), (0, PLAIN))), ("custom.width", 95))),
         Column("Value #B", "Healthy", (("custom.width", 75),)),
         Column("Value #C", "Needed", (("custom.width", 75),)),
         Column("Value #D", "Of", (("custom.width", 45),)),

@@ -9,6 +9,8 @@ from dashboards.variables import IN_SERVICE, ON_HOST
 
 _MOST = 10
 _HALF = 12
+_COLDEST = -1000.0
+"""Below every margin: a cell without one must not be painted."""
 _PER_ENGINE = "cluster, service, host, instance"
 _PER_GPU = "cluster, host, gpu, uuid"
 
@@ -87,7 +89,7 @@ def _gpus() -> PanelBuilder:
         f"min {by} ({margin}) and {first}",
         *(f"max {by} ({one}) and {first}" for one in (held, busy)),
     ]
-    hot = painted(((None, BAD), (0.001, WARN), (5, PLAIN)))
+    hot = painted(((None, PLAIN), (_COLDEST, BAD), (0.001, WARN), (5, PLAIN)))
     columns = (
         Column("host", "Host", (("links", [_to_host()]),)),
         Column("gpu", "GPU", (("custom.width", 60),)),
