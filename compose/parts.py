@@ -10,7 +10,8 @@ from compose.part import Part
 from compose.settings import Settings
 from exporters.catalogue.labels import ENGINE, SERVICE
 
-_ENGINE_KIND = "inferwatch"
+ENGINE_KIND = "inferwatch"
+"""The label `engine` of the reference service."""
 ALERTMANAGER_MAINTENANCE = 15
 """Seconds between Alertmanager's writes of what it has sent. Its own default is 15 minutes; killed within them, it
 sends every page of that time again."""
@@ -46,7 +47,7 @@ def _inference(settings: Settings) -> Part:
         settings.url("inference"),
         health="/ready",
         environment={"INFERENCE_FAULTS": "1", "MODEL_CACHE": str(settings.model_cache)},
-        labels={ENGINE: _ENGINE_KIND},
+        labels={ENGINE: ENGINE_KIND},
     )
 
 
