@@ -5,12 +5,14 @@ Rules, routes, targets, boards and data sources are compared with what the code 
 
 import json
 import os
+import re
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,7 +23,9 @@ from alerts.generate import render as render_rules
 from alerts.timing import duration
 from compose import inside, ports, setup
 from compose.discovery import Replicas
+from compose.part import Part
 from compose.prometheus import DISCOVERED_JOB
+from compose.readiness import NotReadyError, reloaded_at
 from dashboards.boards import BOARDS
 
 SOURCES = ("prometheus", "alertmanager", "tempo", "loki")
@@ -29,6 +33,8 @@ SOURCES = ("prometheus", "alertmanager", "tempo", "loki")
 _POLL_SECONDS, _WATCH_SECONDS = 2, 15
 """Between two checks: until all is well for the first time, and then."""
 _TIMEOUT = 4.0
+_DAY = 86_400_000
+_MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": _DAY, "w": 7 * _DAY, "y": 365 * _DAY}
 
 
 class Verification:
@@ -38,22 +44,27 @@ class Verification:
         environment: As setup's.
         urls: Where the parts are, by name.
         password: Of Grafana's administrator.
+        rendered: Folder of what Prometheus reads.
     """
 
-    def __init__(self, environment: Mapping[str, str], urls: Mapping[str, str], password: Callable[[], str]) -> None:
-        self._environment, self._urls, self._password = environment, urls, password
+    def __init__(
+        self, environment: Mapping[str, str], urls: Mapping[str, str], password: Callable[[], str], rendered: Path
+    ) -> None:
+        self._environment, self._urls, self._password, self._rendered = environment, urls, password, rendered
         self._timing, self._links = setup.timing(environment), setup.links(environment)
 
     def problems(self) -> list[str]:
         """What differs or does not answer, one line each; empty when all is well."""
         found: list[str] = []
-        checks = [self._rules, self._targets, self._flags, self._routes]
+        checks = [self._rules, self._targets, self._flags, self._reading, self._routes]
         if "grafana" in self._urls:
             checks += [self._boards, self._sources]
         for check in checks:
             name = check.__name__.strip("_")
             try:
                 found += [f"{name}: {problem}" for problem in check()]
+            except NotReadyError as error:
+                found.append(f"{name}: {error}")
             except (httpx.HTTPError, ValueError, KeyError, OSError) as error:
                 found.append(f"{name}: no answer ({type(error).__name__}: {error})")
         return found
@@ -81,11 +92,17 @@ class Verification:
         if flags["rules.alert.resend-delay"] != wanted:
             yield f"prometheus resends after {flags['rules.alert.resend-delay']}, the clock says {wanted}"
 
+    def _reading(self) -> Iterator[str]:
+        rendered = max(int(path.stat().st_mtime) for path in self._rendered.rglob("*") if path.is_file())
+        if reloaded_at(Part("prometheus", (), self._urls["prometheus"])) < rendered:
+            yield "prometheus runs by an older configuration; docker compose kill -s HUP prometheus alertmanager probe"
+
     def _routes(self) -> Iterator[str]:
         running = yaml.safe_load(self._get("alertmanager", "/api/v2/status")["config"]["original"])
         wanted = configuration(self._timing, self._links, inside.receivers(), setup.who(self._environment))
-        sections = ("route", "inhibit_rules")
-        yield from (f"{section} is not as committed" for section in sections if running[section] != wanted[section])
+        for section in ("route", "inhibit_rules"):
+            if _plain(running[section]) != _plain(wanted[section]):
+                yield f"{section} is not as committed"
         # Only their names: where they are is for the user to say.
         names, named = ([receiver["name"] for receiver in one["receivers"]] for one in (running, wanted))
         if names != named:
@@ -111,14 +128,25 @@ def _groups(text: str) -> list[dict[str, Any]]:
     return groups
 
 
-def _rule(rule: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
-    """A rule of a file: its name, and labels that the file gives."""
-    return rule.get("alert") or rule["record"], rule.get("labels", {})
+def _rule(rule: Mapping[str, Any]) -> tuple[str, dict[str, str], float]:
+    """A rule of a file: its name, the labels that the file gives, and how many milliseconds it has to hold."""
+    return rule.get("alert") or rule["record"], rule.get("labels", {}), _plain(rule.get("for", "0s"))
 
 
-def _loaded(rule: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+def _loaded(rule: Mapping[str, Any]) -> tuple[str, dict[str, str], float]:
     """The same of a rule that Prometheus tells of."""
-    return rule["name"], rule.get("labels", {})
+    return rule["name"], rule.get("labels", {}), rule.get("duration", 0) * 1000
+
+
+def _plain(section: Any) -> Any:  # noqa: ANN401 - a part of a YAML document
+    """A section of Alertmanager's configuration however it is written: it says every default, and 24h as 1d."""
+    if isinstance(section, dict):
+        return {key: _plain(value) for key, value in section.items() if (key, value) != ("continue", False)}
+    if isinstance(section, list):
+        return sorted(section) if all(isinstance(one, str) for one in section) else [_plain(one) for one in section]
+    if isinstance(section, str) and re.fullmatch(r"(\d+(ms|[smhdwy]))+", section):
+        return sum(int(count) * _MILLISECONDS[unit] for count, unit in re.findall(r"(\d+)(ms|[smhdwy])", section))
+    return section
 
 
 class Pages(ThreadingHTTPServer):
@@ -165,7 +193,7 @@ def main() -> int:
     try:
         left_out = setup.without(environment)
         urls = {part.name: part.url for part in inside.parts(left_out)}
-        verification = Verification(environment, urls, (inside.GRAFANA / "admin_password").read_text)
+        verification = Verification(environment, urls, (inside.GRAFANA / "admin_password").read_text, inside.PROMETHEUS)
     except ValueError as error:
         print(f"verify: {error}", file=sys.stderr)
         return 2

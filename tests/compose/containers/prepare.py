@@ -74,7 +74,9 @@ def engine() -> Iterator[bool]:
         os.environ["DOCKER_HOST"] = f"unix://{scratch}/docker.sock"
         places = {"data-root": CACHE / "data", "exec-root": Path(scratch, "exec"), "pidfile": Path(scratch, "pid")}
         flags = [f"--{name}={path}" for name, path in places.items()]
-        daemon = subprocess.Popen(["dockerd", "-H", os.environ["DOCKER_HOST"], *flags], stdout=log, stderr=log)
+        # Mounts of its own, shared as an init system would have them: node-exporter's view of the disks asks for it.
+        command = ["unshare", "--mount", "--propagation", "shared", "dockerd", "-H", os.environ["DOCKER_HOST"], *flags]
+        daemon = subprocess.Popen(command, stdout=log, stderr=log)
         try:
             deadline = time.monotonic() + 60
             while not works("docker", "info"):
