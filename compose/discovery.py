@@ -16,6 +16,8 @@ from exporters.catalogue.labels import HOST, INSTANCE
 REMEMBERED_SECONDS = 600
 """A replica that is gone for so long was taken away on purpose; until then it counts as down."""
 
+_LOOK_SECONDS = 2
+
 Resolve = Callable[[str], Iterable[str]]
 
 
@@ -50,17 +52,31 @@ class Replicas:
     _seen: dict[tuple[str, str], float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def targets(self) -> list[dict[str, object]]:
-        """As Prometheus' HTTP discovery takes them."""
+    def watch(self) -> None:
+        """Look for ever, for each kind by itself: Docker takes ten seconds to say that a name is none of its own."""
+        for kind in DISCOVERED:
+            threading.Thread(target=self._watch, args=(kind,), name=kind.service, daemon=True).start()
+
+    def look(self, kind: Discovered) -> None:
+        """Take in which replicas of a kind run now."""
+        # Another service may answer to this name in its place.
+        names = [name for name in self.resolve(kind.service) if _is_of(kind.service, name)]
         with self._lock:
             now = self.clock()
-            for kind in DISCOVERED:
-                # Another service may answer to this name in its place.
-                names = [name for name in self.resolve(kind.service) if _is_of(kind.service, name)]
-                self._seen |= {(kind.service, name): now for name in names}
+            self._seen |= {(kind.service, name): now for name in names}
             self._seen = {key: at for key, at in self._seen.items() if now - at < REMEMBERED_SECONDS}
-            kinds = {kind.service: kind for kind in DISCOVERED}
-            return [self._target(kinds[service], name) for service, name in sorted(self._seen)]
+
+    def targets(self) -> list[dict[str, object]]:
+        """As Prometheus' HTTP discovery takes them."""
+        kinds = {kind.service: kind for kind in DISCOVERED}
+        with self._lock:
+            seen = sorted(self._seen)
+        return [self._target(kinds[service], name) for service, name in seen]
+
+    def _watch(self, kind: Discovered) -> None:
+        while True:
+            self.look(kind)
+            time.sleep(_LOOK_SECONDS)
 
     def _target(self, kind: Discovered, name: str) -> dict[str, object]:
         instance = f"{kind.service}-{name.rpartition('-')[2]}:{kind.port}"

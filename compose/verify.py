@@ -3,6 +3,7 @@
 Rules, routes, targets, boards and data sources are compared with what the code makes, over the parts' own APIs.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -181,7 +182,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        with contextlib.suppress(ConnectionError):  # whoever asked has gone
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing: a health check every few seconds says nothing."""
@@ -197,7 +199,9 @@ def main() -> int:
     except ValueError as error:
         print(f"verify: {error}", file=sys.stderr)
         return 2
-    pages = Pages(("0.0.0.0", inside.VERIFY_PORT), Replicas(socket.gethostname()))  # noqa: S104 - in a container
+    replicas = Replicas(socket.gethostname())
+    replicas.watch()
+    pages = Pages(("0.0.0.0", inside.VERIFY_PORT), replicas)  # noqa: S104 - in a container
     threading.Thread(target=pages.serve_forever, daemon=True).start()
     before, was_well = pages.problems, False
     while True:

@@ -3,6 +3,7 @@
 import pytest
 
 from compose.discovery import REMEMBERED_SECONDS, Replicas
+from compose.inside import DISCOVERED
 
 
 class Names:
@@ -26,12 +27,18 @@ def replicas(names: Names) -> Replicas:
     return Replicas("node-3", names, lambda: names.now)
 
 
+def targets(replicas: Replicas) -> list[dict]:
+    for kind in DISCOVERED:
+        replicas.look(kind)
+    return replicas.targets()
+
+
 def addresses(replicas: Replicas) -> list[str]:
-    return [address for target in replicas.targets() for address in target["targets"]]
+    return [address for target in targets(replicas) for address in target["targets"]]
 
 
 def test_each_replica_is_a_target_by_its_own_name_with_the_labels_of_an_engine(replicas: Replicas) -> None:
-    first, second = replicas.targets()
+    first, second = targets(replicas)
     assert first == {
         "targets": ["inferwatch-inference-1:8000"],
         "labels": {
@@ -46,14 +53,14 @@ def test_each_replica_is_a_target_by_its_own_name_with_the_labels_of_an_engine(r
 
 
 def test_a_replica_that_died_stays_a_target_so_that_it_is_seen_to_be_down(replicas: Replicas, names: Names) -> None:
-    replicas.targets()
+    targets(replicas)
     names.running["inference"] = ["inferwatch-inference-2"]
     names.now = REMEMBERED_SECONDS - 1
     assert addresses(replicas) == ["inferwatch-inference-1:8000", "inferwatch-inference-2:8000"]
 
 
 def test_one_that_is_gone_for_long_was_taken_away(replicas: Replicas, names: Names) -> None:
-    replicas.targets()
+    targets(replicas)
     names.running["inference"] = ["inferwatch-inference-2"]
     names.now = REMEMBERED_SECONDS
     assert addresses(replicas) == ["inferwatch-inference-2:8000"]
@@ -61,7 +68,7 @@ def test_one_that_is_gone_for_long_was_taken_away(replicas: Replicas, names: Nam
 
 def test_another_engine_that_answers_to_the_same_name_is_counted_once_as_what_it_is(names: Names) -> None:
     names.running = {"inference": ["inferwatch-vllm-1"], "vllm": ["inferwatch-vllm-1"]}
-    (target,) = Replicas("node-3", names, lambda: 0).targets()
+    (target,) = targets(Replicas("node-3", names, lambda: 0))
     assert target["labels"] | {"host": ""} == {
         "job": "vllm",
         "service": "inference",
@@ -72,4 +79,4 @@ def test_another_engine_that_answers_to_the_same_name_is_counted_once_as_what_it
 
 
 def test_nothing_is_a_target_where_nothing_runs() -> None:
-    assert Replicas("node-3", Names(), lambda: 0).targets() == []
+    assert targets(Replicas("node-3", Names(), lambda: 0)) == []

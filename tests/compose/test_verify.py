@@ -180,7 +180,8 @@ def test_a_missing_board_and_data_source_are_named(
 
 
 def test_its_health_tells_what_is_wrong_and_its_targets_are_the_replicas() -> None:
-    replicas = Replicas("node-3", lambda service: ["x-inference-1"] if service == "inference" else [], lambda: 0)
+    replicas = Replicas("node-3", lambda service: ["x-inference-1"] if service == "inference" else [])
+    replicas.look(inside.DISCOVERED[0])
     with Pages(("127.0.0.1", 0), replicas) as pages:
         threading.Thread(target=pages.serve_forever, daemon=True).start()
         with httpx.Client(base_url=f"http://127.0.0.1:{pages.server_port}", trust_env=False) as client:

@@ -71,7 +71,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, free_port) -> Iterator[Run
     files = [ROOT / "compose" / "compose.yaml"]
     if LEFT_OUT:
         files.append(Path(__file__).with_name("stand-ins.yaml"))
-        variables |= {"GRAFANA_URL": "", "OTEL_EXPORTER_OTLP_ENDPOINT": ""}
+        variables |= {"GRAFANA_URL": "", "OTEL_EXPORTER_OTLP_ENDPOINT": "", "OTEL_LOGS_EXPORTER": "none"}
     env_file = tmp_path_factory.mktemp("compose") / "test.env"
     env_file.write_text("".join(f"{name}={value}\n" for name, value in variables.items()))
     project = f"inferwatch-test-{os.getpid()}"
