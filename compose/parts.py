@@ -14,7 +14,8 @@ from exporters.gpu.devices.library import library_loads
 from exporters.gpu.settings import parse as gpu_exporter_settings
 from exporters.gpu.simulator.gpu import uuid_of
 
-_ENGINE_KIND = "inferwatch"
+ENGINE_KIND = "inferwatch"
+"""The label `engine` of the reference service."""
 ALERTMANAGER_MAINTENANCE = 15
 """Seconds between Alertmanager's writes of what it has sent. Its own default is 15 minutes; killed within them, it
 sends every page of that time again."""
@@ -50,7 +51,7 @@ def _inference(settings: Settings) -> Part:
         settings.url("inference"),
         health="/ready",
         environment={"INFERENCE_FAULTS": "1", "MODEL_CACHE": str(settings.model_cache)} | _simulated_gpus(settings),
-        labels={ENGINE: _ENGINE_KIND},
+        labels={ENGINE: ENGINE_KIND},
     )
 
 

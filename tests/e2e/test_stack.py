@@ -78,6 +78,43 @@ def test_a_reload_is_live_within_5_seconds_and_restarts_nothing(running):
     assert runbooks() == served
 
 
+def test_a_backup_brings_silences_and_samples_back(running, tmp_path):
+    url = f"{running.native.url('alertmanager')}/api/v2/silences"
+    matcher = {"name": "alertname", "value": "NoSuchAlert", "isRegex": False, "isEqual": True}
+    times = {"startsAt": "2026-01-01T00:00:00Z", "endsAt": "2100-01-01T00:00:00Z"}
+    body = {"matchers": [matcher], **times, "createdBy": "test", "comment": "kept"}
+    silence = httpx.post(url, json=body).raise_for_status().json()["silenceID"]
+
+    def oldest():
+        found = eventually(lambda: running.query('min_over_time(timestamp(up{job="prometheus"})[1h:1s])'))
+        return float(found[0]["value"][1])
+
+    before, file = oldest(), tmp_path / "backup.tar.gz"
+    saved = running.command("backup", str(file))
+    assert saved.returncode == 0, saved.stderr
+    assert saved.stdout.startswith("silences       1\nprometheus ")
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [file]
+
+    httpx.delete(f"{url[:-1]}/{silence}").raise_for_status()
+    restored = running.command("restore", str(file))
+    assert restored.returncode == 0, restored.stderr
+    active = [one for one in httpx.get(url).json() if one["status"]["state"] == "active"]
+    assert [one["comment"] for one in active] == ["kept"]
+    assert oldest() == pytest.approx(before, abs=3)
+    httpx.delete(f"{url[:-1]}/{active[0]['id']}").raise_for_status()
+
+
+def test_a_file_that_is_no_backup_is_refused_and_nothing_is_touched(running, tmp_path):
+    before = status(running)
+    (tmp_path / "notes").write_text("no backup")
+    done = running.command("restore", str(tmp_path / "notes"))
+
+    assert done.returncode == 2
+    assert "no backup of Inferwatch" in done.stderr
+    assert status(running) == before
+
+
 def test_a_completion_streams_and_moves_the_signals(running):
     before = sum(float(series["value"][1]) for series in running.query("llm_generated_tokens_total"))
     texts = [running.stream(f"request {number}", max_tokens=16) for number in range(4)]
