@@ -168,8 +168,9 @@ def table(ratios: Iterable[float], period: float, shares: tuple[float, float], l
             ("ticket", slow_pairs(period, shares[1]), lag + 2 * SLOW_STEP + SLOW_FOR),
         ):
             cells = "".join(f"{_span(seconds_to_notice(pairs, allowed, bad) + late):>10}" for bad in _SHARES)
-            windows = ", ".join(f"{_span(pair.long)}: {pair.threshold(allowed):.3%}" for pair in pairs) or "this clock is too slow"
-            lines.append(f"{f'{ratio:.4%}'.rstrip('0%').rstrip('.') + ' %':10}{name:8}{cells}   {windows}")
+            windows = ", ".join(f"{_span(pair.long)}: {pair.threshold(allowed):.3%}" for pair in pairs)
+            why = windows or "this clock is too slow"
+            lines.append(f"{f'{ratio:.4%}'.rstrip('0%').rstrip('.') + ' %':10}{name:8}{cells}   {why}")
     return tuple(lines)
 
 
