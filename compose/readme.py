@@ -39,6 +39,7 @@ _ABOUT = {
     "alerts/timing.yaml": "the clock: scrape, evaluation, group waits",
     "compose/deadman.yaml": "the dead man's switch alone, for another machine",
     "compose/targets/": "where your own engines and exporters go: drop a file",
+    "compose/grafana/": "Grafana's data sources, and where it reads the boards from",
     "dashboards/generated/": "the boards as Grafana reads them (committed, `make generate`)",
     "exporters/gpu/simulator/every_fault.json": "a scenario that puts simulated GPUs through every fault",
     "tests/": "mirrors the folders; contracts/ holds folders to each other, e2e/ runs the whole stack",
