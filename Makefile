@@ -9,9 +9,10 @@ TORCH_INDEX_URL ?= https://download.pytorch.org/whl/cpu
 BIN := .venv/bin
 GENERATORS := alerts alertmanager dashboards inference.readme compose.readme
 
-BENCHMARKS := tests/bench/gpu_exporter.py tests/bench/inference_batching.py tests/bench/inference_telemetry.py tests/bench/dashboards.py
+BENCHMARKS := tests/bench/gpu_exporter.py tests/bench/inference_batching.py tests/bench/inference_telemetry.py \
+	tests/bench/rules_at_scale.py tests/bench/dashboards.py
 
-.PHONY: help up down status drill test test-long bench lint generate install install-dev install-bench
+.PHONY: help up down status drill test test-compose test-long bench lint generate install install-dev install-bench
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name about; do \
@@ -31,6 +32,9 @@ drill: install ## break the running stack on purpose and judge the page: make dr
 
 test: install-dev ## the whole test suite that needs no Docker and no GPU
 	@bin=$$($(BIN)/python -m compose.binaries) && INFERWATCH_BIN=$$bin $(BIN)/python -m pytest -m 'not long and not gpu' $(ARGS)
+
+test-compose: install-dev ## the stack in real containers; stand-ins take the place of images that cannot be pulled
+	@$(BIN)/python tests/compose/containers/prepare.py $(BIN)/python -m pytest tests/compose/containers $(ARGS)
 
 test-long: install-dev ## tests that take minutes
 	@bin=$$($(BIN)/python -m compose.binaries) && INFERWATCH_BIN=$$bin $(BIN)/python -m pytest -m long $(ARGS)

@@ -32,6 +32,9 @@ GOALS = (Goal(0.5, 5 * MINUTE), Goal(0.2, 15 * MINUTE))
 """Design, section 5."""
 FAST_SHARE = 0.02
 """The most of a period's budget that may be gone before a page: the workbook's value for its fastest window."""
+FAST_FOR = 30
+"""A page waits this many seconds, so that the root behind it is known first: of a new incident soon after another,
+Alertmanager sends at once what it otherwise holds back for its group's wait."""
 SLOW_SHARE = 0.10
 """The same for a ticket: the workbook's value."""
 SLOW_FOR = 15 * MINUTE
@@ -101,6 +104,7 @@ def fast_pairs(allowed: float, period: float, share: float, lag: float) -> tuple
     Raises:
         ValueError: The clock is too slow for the goals.
     """
+    lag += FAST_FOR
     pairs: list[Pair] = []
     for goal in GOALS:
         if goal.bad / allowed >= _LEAST_BURN and not any(_meets(pair, goal, allowed, lag) for pair in pairs):
@@ -154,7 +158,7 @@ def table(ratios: Iterable[float], period: float, shares: tuple[float, float], l
     for ratio in sorted(set(ratios), reverse=True):
         allowed = round(1 - ratio, 9)
         for name, pairs, late in (
-            ("page", fast_pairs(allowed, period, shares[0], lag), lag),
+            ("page", fast_pairs(allowed, period, shares[0], lag), lag + FAST_FOR),
             ("ticket", slow_pairs(period, shares[1]), lag + 2 * SLOW_STEP + SLOW_FOR),
         ):
             cells = "".join(f"{_span(seconds_to_notice(pairs, allowed, bad) + late):>10}" for bad in _SHARES)

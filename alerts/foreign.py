@@ -102,11 +102,23 @@ FAILED_NOTIFICATIONS = _signal(
     "Notifications that were given up, after retries where the channel allows them; 0.26 and newer add `reason`.",
     "integration",
 )
-NOTIFICATIONS = _signal(
-    "alertmanager_notifications_total", "Notifications that were tried, those that failed included.", "integration"
+NOTIFICATIONS = _signal("alertmanager_notifications_total", "Notifications that were begun.", "integration")
+ATTEMPTS = _signal(
+    "alertmanager_notification_requests_total", "Attempts to send a notification that have ended.", "integration"
+)
+FAILED_ATTEMPTS = _signal(
+    "alertmanager_notification_requests_failed_total", "Those that have failed; some are tried again.", "integration"
 )
 SILENCES = _signal("alertmanager_silences", "Silences by state; nothing says what they match.", "state")
-ALERTMANAGER = (ALERTMANAGER_BUILD, ALERTMANAGER_RELOADED, FAILED_NOTIFICATIONS, NOTIFICATIONS, SILENCES)
+ALERTMANAGER = (
+    ALERTMANAGER_BUILD,
+    ALERTMANAGER_RELOADED,
+    FAILED_NOTIFICATIONS,
+    NOTIFICATIONS,
+    ATTEMPTS,
+    FAILED_ATTEMPTS,
+    SILENCES,
+)
 
 CPU_SECONDS = _signal("node_cpu_seconds_total", "Seconds that each CPU spent in each mode.", "cpu", "mode")
 CPU_PRESSURE = _signal(

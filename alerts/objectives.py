@@ -202,8 +202,8 @@ def _number(raw: Any, where: str) -> float:  # noqa: ANN401
     return float(raw)
 
 
-def check_names(objectives: Objectives, alerts: Collection[str]) -> None:
-    """Refuse a threshold or a disabled entry for an alert that does not exist.
+def check_names(objectives: Objectives, alerts: Collection[str], with_threshold: Collection[str]) -> None:
+    """Refuse a threshold or a disabled entry for an alert that does not exist, and a threshold where there is none.
 
     Raises:
         ValueError: The message names the entry and the alerts there are.
@@ -211,3 +211,8 @@ def check_names(objectives: Objectives, alerts: Collection[str]) -> None:
     named = set(objectives.thresholds) | objectives.disabled
     if unknown := sorted(named - set(alerts)):
         raise ValueError(f"objectives: no alert {', '.join(unknown)}; there are {', '.join(sorted(alerts))}")
+    if fixed := sorted(set(objectives.thresholds) - set(with_threshold)):
+        raise ValueError(
+            f"objectives: {', '.join(fixed)} has no threshold to be changed; there are "
+            f"{', '.join(sorted(with_threshold))}"
+        )

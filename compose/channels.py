@@ -1,5 +1,6 @@
 """The channels of the native stack: the inbox, unless the environment names real ones; and what is really rendered."""
 
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +58,16 @@ def deadman_flags(settings: Settings) -> tuple[str, ...]:
     Raises:
         ValueError: As `receivers` and `who`.
     """
-    channels, team = receivers(settings), next(iter(who(settings).values()))
+    return watcher_flags(receivers(settings), who(settings), real=settings.real_channels)
+
+
+def watcher_flags(channels: Receivers, teams: Mapping[str, Team], *, real: bool) -> tuple[str, ...]:
+    """The dead man's switch's flags for these channels; where they are the inbox, under a sender of its own."""
+    team = next(iter(teams.values()))
     flags = [
         *("--slack-url-file", f"{channels.secrets}/{team.slack_url_file}"),
         *("--smtp-smarthost", channels.smarthost),
-        *("--smtp-from", channels.smtp_from if settings.real_channels else "deadman@example.org"),
+        *("--smtp-from", channels.smtp_from if real else "deadman@example.org"),
         *("--smtp-to", team.email),
         *("--smtp-require-tls", str(channels.smtp_require_tls).lower()),
     ]
@@ -78,20 +84,30 @@ def only_inbox(settings: Settings) -> bool:
     path = settings.state.config / "alertmanager" / CONFIGURATION
     if not path.exists():
         return not settings.real_channels
-    document = yaml.safe_load(path.read_text())
-    mail = {document["global"].get("smtp_smarthost")}
-    ends = {url for receiver in document["receivers"] for url in _ends(receiver)}
     ours = {slack_url(settings), f"{settings.url('deadman')}/heartbeat"}
-    return mail <= {settings.address("inbox-smtp")} and ends <= ours
+    return all_end_in(yaml.safe_load(path.read_text()), settings.address("inbox-smtp"), ours, read_secret)
 
 
-def _ends(receiver: dict[str, Any]) -> list[str]:
-    """Where the integrations of a receiver send to, but for mail; a secret that cannot be read counts as elsewhere."""
+def all_end_in(document: Mapping[str, Any], smarthost: str, ours: Collection[str], read: Callable[[Path], str]) -> bool:
+    """Whether everything that a configuration of Alertmanager sends goes to one mail server and to URLs of ours.
+
+    Args:
+        document: The configuration.
+        smarthost: The mail server, as host:port.
+        ours: The URLs.
+        read: Gives what a secret file holds; a ValueError of its counts as elsewhere.
+    """
+    mail = {document["global"].get("smtp_smarthost")}
+    return mail <= {smarthost} and {url for one in document["receivers"] for url in _ends(one, read)} <= set(ours)
+
+
+def _ends(receiver: Mapping[str, Any], read: Callable[[Path], str]) -> list[str]:
+    """Where the integrations of a receiver send to, but for mail."""
     ends = ["pagerduty" for _ in receiver.get("pagerduty_configs", ())]
     ends += [webhook["url"] for webhook in receiver.get("webhook_configs", ())]
     for slack in receiver.get("slack_configs", ()):
         try:
-            ends.append(read_secret(Path(slack["api_url_file"])))
+            ends.append(read(Path(slack["api_url_file"])))
         except ValueError:
             ends.append("unknown")
     return ends

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
@@ -14,15 +14,18 @@ from types import FrameType
 import httpx
 from rich.console import Console
 
+from alerts import load as expected_load
 from alerts.drills import DRILLS
+from alerts.drills.drill import DrillRefused
 from alerts.drills.judge import Report
-from alerts.drills.run import DrillRefused, run
+from alerts.drills.run import run
 from alerts.explain import explain
 from alerts.rules import catalogue
 from alerts.timing import load
-from compose import boards, doctor, notify
+from compose import backup, boards, doctor, notify
 from compose.binaries import BinariesMissingError
 from compose.configuration import ConfigurationError
+from compose.containers import ContainersError, ContainerStack
 from compose.native import NativeStack, StackError
 from compose.readiness import NotReadyError
 from compose.settings import CLOCKS, Settings, from_environment
@@ -39,6 +42,7 @@ environment:
   INFERWATCH_CLOCK       real or compressed, as --clock
   INFERENCE_PORT 8000, GPU_EXPORTER_PORT 9836, PROBE_PORT 9837, DEADMAN_PORT 9838, INBOX_HTTP_PORT 8025,
   INBOX_SMTP_PORT 1025, PROMETHEUS_PORT 9090, ALERTMANAGER_PORT 9093, NODE_EXPORTER_PORT 9100
+  GPU_EXPORTER_SOURCE    auto (default: real GPUs where there is a driver), nvml or simulated, which GPU drills need
   RUNBOOK_URL, GRAFANA_URL, ALERTMANAGER_UI_URL   where messages link to; empty leaves the link out
   GRAFANA_TOKEN_FILE     a service account's token, for `inferwatch dashboards` and the marks of drills in GRAFANA_URL
   TEAMS_FILE             who is told (default alertmanager/teams.yaml)
@@ -67,7 +71,14 @@ def main(arguments: list[str] | None = None) -> int:
         return command(options, settings, console)
     except NotReadyError as error:
         return _fail(f"{error}\nEvery part's log is in {settings.state.log}.", _FAILED)
-    except (StackError, ConfigurationError, BinariesMissingError, DrillRefused, PublishError) as error:
+    except (
+        StackError,
+        ContainersError,
+        ConfigurationError,
+        BinariesMissingError,
+        DrillRefused,
+        PublishError,
+    ) as error:
         return _fail(str(error), _FAILED)
     except ValueError as error:  # objectives.yaml, timing.yaml or teams.yaml
         return _fail(str(error), _USAGE)
@@ -80,7 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="inferwatch",
-        description="Run the on-call stack for GPU inference as local processes.",
+        description="Run the on-call stack for GPU inference as local processes; ask and break it in containers, too.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -91,16 +102,31 @@ def _parser() -> argparse.ArgumentParser:
     _command(commands, "down", _down, "stop every process; data and logs stay")
     status = _command(commands, "status", _status, "show every part: URL, health, process id")
     status.add_argument("--json", action="store_true", help="a list of {name, url, healthy, pid}")
+    _in_containers(status)
     drill = _command(commands, "drill", _drill, "break the running stack on purpose and judge what is heard")
     what = drill.add_mutually_exclusive_group(required=True)
     what.add_argument("name", nargs="?", metavar="NAME", choices=[one.name for one in DRILLS], help="see --list")
     what.add_argument("--list", action="store_true", help="name every drill and what it does")
     drill.add_argument("--real-channels", action="store_true", help="also where messages reach people")
+    _in_containers(drill)
+    for name, command, words in (
+        ("backup", _backup, "write silences, Prometheus' data and Grafana's to a file; each store is down for seconds"),
+        ("restore", _restore, "put a backup in place of what the running stack has"),
+    ):
+        keeping = _command(commands, name, command, words)
+        keeping.add_argument("file", type=Path, metavar="FILE", help="the backup, a .tar.gz")
+        _in_containers(keeping)
     rules = commands.add_parser("rules", help="look into the alert rules", description="Look into the alert rules.")
-    about = _command(
-        rules.add_subparsers(metavar="COMMAND", required=True), "explain", _explain, "say what one alert means and does"
-    )
+    about_rules = rules.add_subparsers(metavar="COMMAND", required=True)
+    about = _command(about_rules, "explain", _explain, "say what one alert means and does")
     about.add_argument("name", metavar="ALERT", choices=sorted(catalogue(load())), help="its name, as in a message")
+    fleet = _command(about_rules, "load", _load, "expect so many pages a week of a fleet, by published failure rates")
+    for kind in ("gpus", "hosts", "engines", "services"):
+        fleet.add_argument(f"--{kind}", type=int, required=True, metavar="N", help=f"how many {kind} there are")
+    fleet.add_argument(
+        "--spare", type=int, default=0, metavar="N", help="replicas of a service beyond those needed (0)"
+    )
+    fleet.add_argument("--repair-hours", type=float, default=4, metavar="H", help="until a replica serves again (4)")
     notifying = _command(commands, "notify", _notify, "send a test page through every channel and say which took it")
     notifying.add_argument("what", choices=["test"], help="the marked test page")
     export = _command(commands, "export", _export, "write a part of the stack for an installation that exists already")
@@ -140,6 +166,23 @@ def _command(
     return parser
 
 
+def _in_containers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--containers", action="store_true", help="of the stack in containers, not of the native one")
+
+
+def _running(options: argparse.Namespace, settings: Settings) -> NativeStack | ContainerStack:
+    """The stack that is meant, which must run."""
+    if options.containers:
+        stack = ContainerStack()
+        if not stack.running():
+            raise StackError("no container of the stack runs; start it with `docker compose up --wait` in compose/")
+        return stack
+    native = NativeStack(settings)
+    if not native.supervision.running():
+        raise StackError("the stack does not run; start it with `make up`")
+    return native
+
+
 def _up(options: argparse.Namespace, settings: Settings, console: Console) -> int:
     stack = NativeStack(settings.at(options.clock) if options.clock else settings)
     with console.status("starting"):
@@ -169,14 +212,14 @@ def _down(options: argparse.Namespace, settings: Settings, console: Console) -> 
 
 
 def _status(options: argparse.Namespace, settings: Settings, console: Console) -> int:
-    parts = NativeStack(settings).status()
+    parts = ContainerStack().status() if options.containers else NativeStack(settings).status()
     if options.json:
         print(json.dumps([asdict(part) for part in parts], indent=2))
     else:
         for part in parts:
             word = "healthy" if part.healthy else "unhealthy" if part.pid else "down"
             print(f"{part.name:14} {word:10} {part.pid or '-':>8}  {part.url}")
-    return 0 if all(part.healthy for part in parts) else _FAILED
+    return 0 if parts and all(part.healthy for part in parts) else _FAILED
 
 
 def _drill(options: argparse.Namespace, settings: Settings, console: Console) -> int:
@@ -184,19 +227,17 @@ def _drill(options: argparse.Namespace, settings: Settings, console: Console) ->
         for drill in DRILLS:
             print(f"{drill.name:22} {drill.story}  [{drill.alert}]")
         return 0
-    stack = NativeStack(settings)
-    if not stack.supervision.running():
-        raise StackError("the stack does not run; start it with `make up`")
+    stack = _running(options, settings)
     drill = next(one for one in DRILLS if one.name == options.name)
     began = time.time()
     report = run(drill, stack, lambda line: print(line, flush=True), real_channels=options.real_channels)
-    _print_report(report, settings)
+    _print_report(report, stack.clock if isinstance(stack, ContainerStack) else settings.clock)
     boards.mark(drill.name, began)
     return 0 if report.ok else _FAILED
 
 
-def _print_report(report: Report, settings: Settings) -> None:
-    print(f"\n{report.drill} at the {settings.clock} clock:")
+def _print_report(report: Report, clock: str) -> None:
+    print(f"\n{report.drill} at the {clock} clock:")
     for word, times, limit in (
         ("paged", report.paged, report.deadline),
         ("resolved", report.resolved, report.resolve_deadline),
@@ -208,8 +249,29 @@ def _print_report(report: Report, settings: Settings) -> None:
     print("proven" if report.ok else "not proven")
 
 
+def _backup(options: argparse.Namespace, settings: Settings, console: Console) -> int:
+    _print_kept(backup.save(_running(options, settings), options.file))
+    return 0
+
+
+def _restore(options: argparse.Namespace, settings: Settings, console: Console) -> int:
+    _print_kept(backup.load(_running(options, settings), options.file))
+    return 0
+
+
+def _print_kept(kept: Mapping[str, int]) -> None:
+    for what, size in kept.items():
+        print(f"{what:14} {size if what == 'silences' else f'{size / 1e6:.1f} MB'}")
+
+
 def _explain(options: argparse.Namespace, settings: Settings, console: Console) -> int:
     print(explain(options.name, settings.timing))
+    return 0
+
+
+def _load(options: argparse.Namespace, settings: Settings, console: Console) -> int:
+    size = (options.gpus, options.hosts, options.engines, options.services)
+    print(expected_load.explain(expected_load.Fleet(*size, options.spare, options.repair_hours)))
     return 0
 
 

@@ -2,6 +2,7 @@
 
 import socket
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -10,6 +11,7 @@ from alertmanager import generate as routes
 from alerts import generate as rules
 from alerts.links import Links, from_environment
 from alerts.output import write
+from alerts.timing import Timing
 from compose import channels, parts, prometheus
 from compose.binaries import is_debian_build, version
 from compose.part import Part
@@ -36,7 +38,7 @@ def configure(settings: Settings, stack: tuple[Part, ...]) -> frozenset[str]:
     changed = {
         "alertmanager": _alertmanager(settings, config / "alertmanager"),
         "prometheus": _prometheus(settings, stack, config),
-        "probe": _changed(config / "probe.yml", _probe(settings)),
+        "probe": _changed(config / "probe.yml", probe(settings.timing, parts.probe_targets(settings))),
     }
     check(settings.bin_dir / "promtool", "check", "config", str(config / "prometheus.yml"))
     check(settings.bin_dir / "amtool", "check-config", str(config / "alertmanager" / routes.CONFIGURATION))
@@ -65,24 +67,15 @@ def _alertmanager(settings: Settings, folder: Path) -> bool:
 
 def _prometheus(settings: Settings, stack: tuple[Part, ...], config: Path) -> bool:
     rules_differ = write(rules.render(settings.timing, links(settings)), config / "rules")
-    text = prometheus.render(
-        stack,
-        settings.timing,
-        targets=TARGETS,
-        version=version(settings.bin_dir / "prometheus") or (2, 42),
-        host=socket.gethostname(),
-    )
+    site = prometheus.Site(TARGETS, version(settings.bin_dir / "prometheus") or (2, 42), socket.gethostname())
+    text = prometheus.render(stack, settings.timing, site)
     return _changed(config / "prometheus.yml", text) or bool(rules_differ)
 
 
-def _probe(settings: Settings) -> str:
-    timing = settings.timing
-    document = {
-        "interval": timing.probe_interval,
-        "timeout": timing.probe_timeout,
-        "targets": parts.probe_targets(settings),
-    }
-    return "# Rendered by `inferwatch up`; edits are lost.\n" + yaml.safe_dump(document, sort_keys=False)
+def probe(timing: Timing, targets: Sequence[Mapping[str, str]]) -> str:
+    """The prober's configuration file."""
+    document = {"interval": timing.probe_interval, "timeout": timing.probe_timeout, "targets": list(targets)}
+    return "# Rendered at every start; edits are lost.\n" + yaml.safe_dump(document, sort_keys=False)
 
 
 def _changed(path: Path, text: str) -> bool:

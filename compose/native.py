@@ -2,21 +2,26 @@
 
 import fcntl
 import signal
+import tarfile
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
+from typing import IO
 
 from alerts.timing import Timing
-from compose import binaries, parts, ports, processes
+from compose import backup, binaries, parts, ports, processes
 from compose.channels import only_inbox
 from compose.configuration import configure
-from compose.readiness import Status, reloaded_at, status, wait_healthy, wait_reloaded, wait_watched
+from compose.readiness import Status, healthy, reloaded_at, status, wait_healthy, wait_reloaded, wait_watched
 from compose.settings import Settings
 from compose.supervision import Supervision
 
 _UP_SECONDS = 60
 _RELOAD_SECONDS = 5
+_POLL_SECONDS = 0.1
 
 Say = Callable[[str], None]
 
@@ -69,6 +74,25 @@ class NativeStack:
     def release(self, part: str) -> None:
         """Let a held part start again."""
         self.supervision.release(part)
+
+    stores = ("prometheus",)
+    """The parts whose data a backup keeps."""
+
+    def pack(self, part: str, into: IO[bytes]) -> None:
+        """Write the part's data as a tar archive; it is down meanwhile."""
+        with self._ended(part), tarfile.open(fileobj=into, mode="w|") as tar:
+            tar.add(self.settings.state.data / part, ".")
+
+    def unpack(self, part: str, packed: IO[bytes]) -> None:
+        """Put a tar archive in place of the part's data; it is down meanwhile. What fails leaves the data as it was."""
+        data = self.settings.state.data / part
+        with self._ended(part), tempfile.TemporaryDirectory(dir=data.parent) as scratch:
+            new, old = Path(scratch, "new"), Path(scratch, "old")
+            with tarfile.open(fileobj=packed, mode="r|") as tar:
+                tar.extraction_filter = backup.MEMBER_FILTER
+                tar.extractall(new)  # noqa: S202 - filtered
+            data.rename(old)
+            new.rename(data)
 
     def status(self) -> list[Status]:
         """Every part with its URL, health and process id."""
@@ -162,6 +186,25 @@ class NativeStack:
         for name, process in self.supervision.processes().items():
             if name in changed and process.pid is not None and process.pid == before[name]:
                 processes.send([process.pid], signal.SIGHUP)
+
+    @contextmanager
+    def _ended(self, part: str) -> Iterator[None]:
+        """Let the part end in its own time, and start again afterwards; returns when it is healthy."""
+        deadline = time.monotonic() + _UP_SECONDS
+        self.hold(part)
+        try:
+            self.supervision.terminate(part)
+            while self.supervision.processes()[part].pid is not None:
+                if time.monotonic() > deadline:
+                    raise StackError(f"{part} does not end")
+                time.sleep(_POLL_SECONDS)
+            yield
+        finally:
+            self.release(part)
+        while not healthy(self.supervision.parts[part]):
+            if time.monotonic() > deadline:
+                raise StackError(f"{part} does not become healthy again; see {self.supervision.log(part)}")
+            time.sleep(_POLL_SECONDS)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -21,8 +21,15 @@ class Part:
     """Whether Prometheus scrapes its /metrics."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Target labels beyond those that every target gets."""
+    metrics_port: int | None = None
+    """Where /metrics is, if not at the URL."""
 
     @property
     def address(self) -> str:
         """`host:port`."""
         return self.url.removeprefix("http://")
+
+    @property
+    def target(self) -> str:
+        """`host:port` of its /metrics."""
+        return f"{self.address.rpartition(':')[0]}:{self.metrics_port}" if self.metrics_port else self.address

@@ -32,6 +32,14 @@ PORTS = (
     Port("alertmanager", "ALERTMANAGER_PORT", 9093),
     Port("node-exporter", "NODE_EXPORTER_PORT", 9100),
 )
+CONTAINER_PORTS = (
+    Port("grafana", "GRAFANA_PORT", 3000),
+    Port("tempo", "TEMPO_PORT", 3200),
+    Port("loki", "LOKI_PORT", 3100),
+    Port("otlp-grpc", "OTLP_GRPC_PORT", 4317),
+    Port("otlp-http", "OTLP_HTTP_PORT", 4318),
+)
+"""Of what runs in containers only. Inside the containers every part listens on its default port."""
 VARIABLES = {port.part: port.variable for port in PORTS}
 
 

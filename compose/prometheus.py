@@ -1,6 +1,7 @@
 """prometheus.yml: what is scraped, with which labels, and where alerts go. Valid on Prometheus 2.42 and 3.x."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from exporters.catalogue.labels import CLUSTER, HOST, INSTANCE, JOB, NAMESPACE, 
 
 USER_JOB = "targets"
 """Job of the user's own engines and exporters, where their file names no other."""
+DISCOVERED_JOB = "discovered"
+"""Job of what `discovery` finds; each target names its own."""
 
 # As long as an error budget's default period (alerts/objectives.yaml), and a little.
-_RETENTION_TIME, _RETENTION_SIZE = "32d", "2GB"
+RETENTION_TIME, RETENTION_SIZE = "32d", "2GB"
 
 # A target that answers more than this is broken or hostile; its scrape fails and TargetDown says so.
 _LIMITS = {
@@ -27,23 +30,39 @@ _LIMITS = {
 }
 
 
-def render(parts: tuple[Part, ...], timing: Timing, targets: Path, version: tuple[int, int], host: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What this Prometheus finds around it."""
+
+    targets: Path
+    """Folder whose *.yml files name the user's own targets; may be absent."""
+    version: tuple[int, int]
+    """Prometheus' major and minor version; 3.x needs one setting that 2.x refuses."""
+    host: str
+    """This machine's name: the `host` label of everything on loopback."""
+    discovery: str = ""
+    """URL that lists further targets of ours; empty where there are none."""
+    remote_write: Mapping[str, Any] | None = None
+    """A copy of every sample goes there; None for nowhere."""
+
+
+def render(parts: tuple[Part, ...], timing: Timing, site: Site) -> str:
     """The configuration as YAML.
 
     Args:
         parts: Those that are scraped become one job each.
         timing: The clock that the rules were generated for.
-        targets: Folder whose *.yml files name the user's own targets; may be absent.
-        version: Prometheus' major and minor version; 3.x needs one setting that 2.x refuses.
-        host: This machine's name: the `host` label of everything on loopback.
+        site: What is around.
     """
     alertmanager = next(part for part in parts if part.name == "alertmanager")
-    jobs = [_own_job(part, host) for part in parts if part.scraped] + [_user_job(targets)]
-    common: dict[str, Any] = {**_LIMITS, "relabel_configs": _target_labels(host)}
-    if version >= (3, 0):
+    jobs = [_own_job(part, site.host) for part in parts if part.scraped] + [_user_job(site.targets)]
+    if site.discovery:
+        jobs.append(_discovered_job(site.discovery))
+    common: dict[str, Any] = {**_LIMITS, "relabel_configs": _target_labels(site.host)}
+    if site.version >= (3, 0):
         # Prometheus 2 took an engine's page without a proper Content-Type as text; 3 needs to be told.
         common["fallback_scrape_protocol"] = "PrometheusText0.0.4"
-    document = {
+    document: dict[str, Any] = {
         "global": {
             "scrape_interval": duration(timing.scrape_interval),
             "scrape_timeout": duration(timing.scrape_timeout),
@@ -53,7 +72,9 @@ def render(parts: tuple[Part, ...], timing: Timing, targets: Path, version: tupl
         "alerting": {"alertmanagers": [{"api_version": "v2", "static_configs": [{"targets": [alertmanager.address]}]}]},
         "scrape_configs": [job | common for job in jobs],
     }
-    return "# Rendered by `inferwatch up`; edits are lost.\n" + yaml.dump(document, Dumper=_Dumper, sort_keys=False)
+    if site.remote_write:
+        document["remote_write"] = [dict(site.remote_write)]
+    return "# Rendered at every start; edits are lost.\n" + yaml.dump(document, Dumper=_Dumper, sort_keys=False)
 
 
 def flags(program: Path, config: Path, data: Path, address: str, timing: Timing) -> tuple[str, ...]:
@@ -62,8 +83,8 @@ def flags(program: Path, config: Path, data: Path, address: str, timing: Timing)
         *_pages(program),
         f"--config.file={config}",
         f"--storage.tsdb.path={data}",
-        f"--storage.tsdb.retention.time={_RETENTION_TIME}",
-        f"--storage.tsdb.retention.size={_RETENTION_SIZE}",
+        f"--storage.tsdb.retention.time={RETENTION_TIME}",
+        f"--storage.tsdb.retention.size={RETENTION_SIZE}",
         f"--web.listen-address={address}",
         f"--web.external-url=http://{address}",
         "--enable-feature=exemplar-storage",
@@ -88,7 +109,7 @@ class _Dumper(yaml.SafeDumper):
 
 def _own_job(part: Part, host: str) -> dict[str, Any]:
     labels: Mapping[str, str] = {HOST: host, **part.labels}
-    return {"job_name": part.name, "static_configs": [{"targets": [part.address], "labels": dict(labels)}]}
+    return {"job_name": part.name, "static_configs": [{"targets": [part.target], "labels": dict(labels)}]}
 
 
 def _user_job(targets: Path) -> dict[str, Any]:
@@ -96,6 +117,10 @@ def _user_job(targets: Path) -> dict[str, Any]:
         "job_name": USER_JOB,
         "file_sd_configs": [{"files": [str(targets / "*.yml")], "refresh_interval": "5s"}],
     }
+
+
+def _discovered_job(url: str) -> dict[str, Any]:
+    return {"job_name": DISCOVERED_JOB, "http_sd_configs": [{"url": url, "refresh_interval": "5s"}]}
 
 
 def _target_labels(host: str) -> list[dict[str, Any]]:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from alerts.drills import DRILLS
+from alerts.rule import Alert
 from alerts.rules import catalogue
-from alerts.rules.rule import Alert
 from alerts.timing import load
 
 _ROOT = Path(__file__).parent.parent
@@ -19,7 +19,7 @@ _README = _ROOT / "README.md"
 _ABOUT = {
     ".ci/run": "what CI runs: installs what a new machine lacks, lints, tests",
     ".dockerignore": "what a Docker build never sees",
-    ".github/": "how to contribute, the workflow that runs .ci/run, this page's pictures",
+    ".github/": "how to contribute, workflows (checks, containers, release), this page's pictures",
     ".gitignore": "what is made here and not kept",
     "CHANGELOG.md": "what changed, by its effect on the operator",
     "LICENSE": "Apache-2.0",
@@ -37,11 +37,22 @@ _ABOUT = {
     "alerts/runbooks/": "one page per alert",
     "alerts/objectives.yaml": "what you change: replicas needed, promises, thresholds, alerts that you do not want",
     "alerts/timing.yaml": "the clock: scrape, evaluation, group waits",
+    "compose/.env.example": "every variable of the stack in containers, with its default",
+    "compose/Dockerfile": "the image of setup, verify, inbox and deadman",
+    "compose/collector/": "traces and logs on their way to Tempo and Loki",
+    "compose/compose.gpu.yaml": "NVIDIA GPUs in place of simulated ones",
+    "compose/compose.yaml": "the whole stack in containers",
     "compose/deadman.yaml": "the dead man's switch alone, for another machine",
+    "compose/grafana/": "what Grafana is told at its start",
+    "compose/loki/": "logs, kept for three days",
+    "compose/models/": "where your own models go",
+    "compose/secrets/": "where Slack, mail and pager secrets go: drop a file",
+    "compose/tempo/": "traces, kept for three days",
     "compose/targets/": "where your own engines and exporters go: drop a file",
-    "compose/grafana/": "Grafana's data sources, and where it reads the boards from",
     "dashboards/generated/": "the boards as Grafana reads them (committed, `make generate`)",
+    "exporters/Dockerfile": "the images of the GPU exporter and the prober",
     "exporters/gpu/simulator/every_fault.json": "a scenario that puts simulated GPUs through every fault",
+    "inference/Dockerfile": "the image of the inference service and its load",
     "tests/": "mirrors the folders; contracts/ holds folders to each other, e2e/ runs the whole stack",
 }
 

@@ -112,6 +112,10 @@ class Supervision:
         """SIGKILL the part and its children, as the end of a container would."""
         self._signal(part, signal.SIGKILL)
 
+    def terminate(self, part: str) -> None:
+        """SIGTERM the part and its children; started again unless held."""
+        self._signal(part, signal.SIGTERM)
+
     def stop(self, part: str) -> None:
         """SIGSTOP the part and its children."""
         self._signal(part, signal.SIGSTOP)

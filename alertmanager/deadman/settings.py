@@ -53,6 +53,8 @@ def read(arguments: list[str] | None, environment: Mapping[str, str] = os.enviro
     parser = argparse.ArgumentParser(
         prog="python -m alertmanager.deadman",
         description="Pages by its own Slack webhook and mail server when the alerting's heartbeat stops.",
+        epilog="@FILE reads flags from a file, one word a line.",
+        fromfile_prefix_chars="@",
     )
     for setting in SETTINGS:
         default = environment.get(setting.variable, setting.default)

@@ -1,8 +1,8 @@
 """The reference service (python -m inference): its own metrics as canonical signals."""
 
 from alerts import signals
-from alerts.engines.adapter import Adapter, record
-from alerts.rules.rule import Recording
+from alerts.engines.adapter import Adapter, record, record_gpus
+from alerts.rule import Recording
 from alerts.timing import Timing, duration
 from exporters.catalogue import llm
 from exporters.catalogue.labels import SERVICE_FAULTS
@@ -56,9 +56,8 @@ def _recordings(timing: Timing) -> tuple[Recording, ...]:
         record(signals.KV_CACHE_USAGE, str(llm.KV_CACHE_USAGE.where(engine=KIND))),
         record(signals.PREEMPTIONS, f"rate({llm.PREEMPTIONS.where(engine=KIND).over(minute)})"),
         record(signals.REJECTIONS, f"rate({llm.REJECTIONS.where(engine=KIND).over(minute)})"),
-        record(signals.SPANS_DROPPED, f"rate({llm.SPANS_DROPPED.where(engine=KIND).over(minute)})"),
         record(signals.BUILD_INFO, str(llm.BUILD_INFO.where(engine=KIND))),
-        record(signals.ENGINE_GPU, str(llm.GPU_INFO.where(engine=KIND))),
+        record_gpus(KIND, str(llm.GPU_INFO.where(engine=KIND)), timing),
     )
 
 

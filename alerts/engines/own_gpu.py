@@ -2,7 +2,7 @@
 
 from alerts import signals
 from alerts.engines.adapter import Adapter, record
-from alerts.rules.rule import Recording
+from alerts.rule import Recording
 from alerts.timing import Timing, duration
 from exporters.catalogue import gpu, gpu_health, gpu_use
 from exporters.catalogue.metric import Metric

@@ -4,7 +4,7 @@ from alerts import signals
 from alerts.engines.adapter import record
 from alerts.erlang import most_arrivals
 from alerts.objectives import Capacity, Objectives
-from alerts.rules.rule import Group, Recording
+from alerts.rule import Group, Recording
 from alerts.timing import Timing
 
 MOST_REPLICAS = 64

@@ -5,7 +5,7 @@ from dataclasses import replace
 from alerts import boards, foreign, signals
 from alerts.engines.adapter import record
 from alerts.objectives import Objectives
-from alerts.rules.rule import Alert, Group, Mute, Words
+from alerts.rule import Alert, Group, Mute, Words
 from alerts.timing import Timing, duration
 from exporters.catalogue.labels import CLUSTER, HOST
 

@@ -12,7 +12,7 @@ from alerts import boards, burn_rate, signals
 from alerts.burn_rate import DAY, MINUTE, Pair
 from alerts.engines.adapter import record
 from alerts.objectives import Kind, Objectives, Promise
-from alerts.rules.rule import Alert, Group, Mute, Recording
+from alerts.rule import Alert, Group, Mute, Recording
 from alerts.rules.service import ENGINE_TICKETS
 from alerts.signals import Signal
 from alerts.timing import Timing, duration
@@ -248,7 +248,9 @@ def _fast(
         f"{objectives.period_days / min(pair.factor for pair in pairs):.2g} days.",
         value=_VALUE,
         threshold=_thresholds(promise, pairs),
+        peak=_peak(promise, pairs, timing),
         board=_BOARD,
+        pending=burn_rate.FAST_FOR,
         keep_firing=2 * MINUTE,
         window=max(noticed(burn_rate.GOALS[0].bad)) + base / 2,
         soonest=min(noticed(1)),
@@ -286,6 +288,14 @@ def _slow(promise: Promise, pairs: tuple[Pair, ...], timing: Timing, objectives:
         drained=max(pair.short for pair in pairs) + burn_rate.BASE_SECONDS,
         hops=2,
     )
+
+
+def _peak(promise: Promise, pairs: tuple[Pair, ...], timing: Timing) -> str:
+    """The worst of the last hour, in the shortest window."""
+    ratio, hour = _ratio_name(min(pair.short for pair in pairs)), duration(timing.window(3600))
+    query = f'max_over_time({ratio}{{slo="{promise.slo}", cluster=%q, namespace=%q}}[{hour}])'
+    found = f"query (printf `{query}` $labels.cluster $labels.namespace)"
+    return f"{{{{ with {found} }}}}{{{{ . | first | value | humanizePercentage }}}}{{{{ end }}}}"
 
 
 _VALUE = "{{ $value | humanizePercentage }} of requests"

@@ -223,14 +223,14 @@ def _refused() -> PanelBuilder:
 def _spans() -> PanelBuilder:
     said = Said(
         "Spans lost",
-        "Do traces arrive? Spans a second that an engine lost on the way to its collector, by reason. Above 0: the "
-        "collector is down or too slow; requests are not held up by it.",
-        unit="cps",
+        "Do traces arrive? Spans lost within two minutes on their way to the collector, by reason. Above 0: "
+        "the collector is down or too slow; requests are not held up by it.",
+        unit="short",
         nothing="No engine sends traces to a collector",
         width=_HALF,
     )
     shown = "sum by (service, instance, reason) ({lost})"
-    expr = worst("topk", LINES, shown, lost=_of(signals.SPANS_DROPPED))
+    expr = worst("topk", LINES, shown, lost=_of(signals.DROPPED))
     return lines(said, [Query(expr, "{{service}} {{instance}} {{reason}}")])
 
 

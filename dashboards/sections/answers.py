@@ -2,9 +2,10 @@
 
 from alerts import signals
 from alerts.objectives import Kind
+from alerts.rules import service
 from alerts.signals import Signal
 from dashboards.board import Section
-from dashboards.limits import OBJECTIVES, TIMING
+from dashboards.limits import OBJECTIVES, TIMING, limit, window
 from dashboards.panels import BAD, GOOD, Query, Said, below, lines, states
 from dashboards.queries import BARS, LINES, worst
 from dashboards.sdk import PanelBuilder
@@ -23,7 +24,7 @@ def section() -> Section:
     """Whether, then how fast from outside, then how fast by the engines' own count."""
     return Section(
         "Do users get answers, and how fast?",
-        (outside_checks(), _to_spare(), _requests(), _first_token(), _flow(), _gaps(), _phases()),
+        (outside_checks(), _to_spare(), _requests(), _first_token(), _flow(), _gaps(), _right(), _phases()),
     )
 
 
@@ -62,6 +63,29 @@ def _to_spare() -> PanelBuilder:
     return lines(
         said, [Query(expr, "{{cluster}}/{{service}}")], thresholds=below(0, BAD), limits=(None, None), in_view=(-1, 1)
     )
+
+
+def _right() -> PanelBuilder:
+    least = limit("EngineAnswersWrong", service.RIGHT_RATIO)
+    span = window(service.WRONG_WINDOW_SECONDS)
+    said = Said(
+        "Right answers, seen from outside",
+        f"Does a model still say what it used to? Share of the prober's completions within {span} that were the golden "
+        f"answer. Red below {least:.0%}: other weights, other settings, or a GPU that computes wrong.",
+        unit="percentunit",
+        nothing="No golden answer is known",
+        width=_THIRD,
+    )
+    per_model = "min by (cluster, service, model) ({})"
+    expr = worst(
+        "bottomk",
+        LINES,
+        per_model.format(f"avg_over_time({{matches}}[{span}])"),
+        per_model.format("{matches}"),
+        matches=signals.PROBE_ANSWER_MATCHES.where(**IN_MODEL),
+    )
+    query = Query(expr, "{{service}} {{model}}")
+    return lines(said, [query], thresholds=below(least, BAD), limits=(0, 1), in_view=(least,))
 
 
 def _requests() -> PanelBuilder:

@@ -1,11 +1,11 @@
 """Engines of a service: are they alive, is there a queue, is there room, what fails, what runs?"""
 
 from alerts import signals
-from alerts.rules import engine_load
+from alerts.rules import engine_load, engine_pace
 from alerts.signals import Signal
 from dashboards.board import Section
-from dashboards.limits import limit
-from dashboards.panels import BAD, GOOD, WARN, Query, Said, Thresholds, above, lines, states
+from dashboards.limits import limit, window
+from dashboards.panels import BAD, GOOD, WARN, Query, Said, Thresholds, above, below, lines, states
 from dashboards.queries import BARS, LINES, worst
 from dashboards.sdk import PanelBuilder
 from dashboards.variables import IN_ENGINE, ON_ENGINE
@@ -28,6 +28,7 @@ def section() -> Section:
             _kv_cache(),
             _preemptions(),
             _tokens(),
+            _pace(),
             _failures(),
             _failed_inside(),
             _turned_away(),
@@ -142,6 +143,27 @@ def _failed_inside() -> PanelBuilder:
         "percentunit",
         _share(signals.REQUEST_ERRORS.where(error_type__re=engine_load.OWN_ERRORS)),
         above(most),
+    )
+
+
+def _pace() -> PanelBuilder:
+    least = limit("EngineThroughputDrop", engine_pace.PACE_RATIO)
+    usual = window(engine_pace.USUAL_SECONDS)
+    per_engine = f"min by ({_PER_ENGINE}) ({{}})"
+    expr = worst(
+        "bottomk",
+        LINES,
+        per_engine.format(f"{{pace}} / quantile_over_time(0.5, {{pace}}[{usual}])"),
+        per_engine.format("{pace}"),
+        pace=_of(signals.PACE),
+    )
+    return _judged(
+        "Pace, against the usual",
+        f"Is an engine slower than it was? Tokens a second for each request in the batch, as a share of the median of "
+        f"the last {usual}. Orange below {least:.0%}: heat, power, or a neighbour; larger batches slow it, too.",
+        "percentunit",
+        expr,
+        below(least),
     )
 
 

@@ -1,9 +1,12 @@
 """objectives.yaml: what it means, and what is refused with a place and a remedy."""
 
+from dataclasses import replace
+
 import pytest
 
+from alerts.__main__ import main
 from alerts.objectives import Capacity, Objectives, Promise, Service, load
-from alerts.rules import catalogue, groups
+from alerts.rules import GROUPS, catalogue, groups, thresholds
 from alerts.timing import load as load_timing
 
 TIMING = load_timing()
@@ -134,6 +137,29 @@ def test_an_alert_that_is_disabled_needs_no_mute(objectives):
 def test_an_alert_that_does_not_exist_is_refused_by_name():
     with pytest.raises(ValueError, match="no alert EngineDwn; there are AlertmanagerUnreachable, "):
         groups(TIMING, Objectives(disabled=frozenset({"EngineDwn"})))
+
+
+def test_a_threshold_of_an_alert_that_has_none_is_refused():
+    with pytest.raises(ValueError, match="EngineDown has no threshold to be changed; there are CardinalityGrowth, "):
+        groups(TIMING, Objectives(thresholds={"EngineDown": 3}))
+
+
+def test_the_thresholds_that_can_be_changed_are_listed_with_their_defaults(capsys, tmp_path):
+    assert main(["--thresholds", "--output", str(tmp_path / "untouched")]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert "HostCpuSaturated       0.8         at most 80 %" in lines
+    assert not any(line.startswith("EngineDown ") for line in lines)
+    assert not (tmp_path / "untouched").exists()
+
+
+def test_every_threshold_that_is_listed_changes_what_is_written():
+    objectives = load()
+    plain = [build(TIMING, objectives) for build in GROUPS]
+    for name, default in thresholds(TIMING, objectives).items():
+        stated = replace(objectives, thresholds={name: default / 10 or 0.5})
+
+        assert [build(TIMING, stated) for build in GROUPS] != plain, name
 
 
 def test_a_disabled_alert_is_not_written():

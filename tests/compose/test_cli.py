@@ -57,7 +57,10 @@ def broken_tools(tool, tmp_path):
     return str(folder)
 
 
-@pytest.mark.parametrize("command", [(), ("up",), ("down",), ("status",), ("drill",), ("doctor",), ("reload",)])
+COMMANDS = [(), ("up",), ("down",), ("status",), ("drill",), ("doctor",), ("reload",), ("backup",), ("restore",)]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(command, inferwatch):
     done = inferwatch(*command, "--help")
     assert done.returncode == 0
@@ -113,6 +116,20 @@ def test_a_reload_without_a_stack_says_how_to_start_one(inferwatch):
     done = inferwatch("reload")
     assert done.returncode == 1
     assert done.stderr == "inferwatch: the stack does not run; start it with `make up`\n"
+
+
+@pytest.mark.parametrize("command", [("status",), ("drill", "engine_dies"), ("backup", "x")])
+def test_containers_without_docker_are_one_line_that_says_what_to_do(command, inferwatch):
+    done = inferwatch(*command, "--containers", PATH="/nonexistent")
+    assert done.returncode == 1
+    assert done.stderr.startswith("inferwatch: there is no `docker` here; install Docker Engine and Compose")
+
+
+def test_a_backup_without_a_stack_says_how_to_start_one(inferwatch, tmp_path):
+    done = inferwatch("backup", str(tmp_path / "backup"))
+    assert done.returncode == 1
+    assert done.stderr == "inferwatch: the stack does not run; start it with `make up`\n"
+    assert not (tmp_path / "backup").exists()
 
 
 def test_every_drill_is_listed_with_its_alert(inferwatch):

@@ -24,7 +24,7 @@ def config(tmp_path):
     def write(parts, version=(2, 42)):
         path = tmp_path / "prometheus.yml"
         timing = load().compressed()
-        path.write_text(prometheus.render(parts, timing, tmp_path / "targets", version, HOST))
+        path.write_text(prometheus.render(parts, timing, prometheus.Site(tmp_path / "targets", version, HOST)))
         return path
 
     return write
@@ -64,7 +64,7 @@ def labels(tool, tmp_path_factory):
     (folder / "targets" / "mine.yml").write_text(yaml.safe_dump(users))
     timing = load().compressed()
     path = folder / "prometheus.yml"
-    path.write_text(prometheus.render((other, own), timing, folder / "targets", (2, 42), HOST))
+    path.write_text(prometheus.render((other, own), timing, prometheus.Site(folder / "targets", (2, 42), HOST)))
     program = tool("prometheus")
     flags = prometheus.flags(program, path, folder / "data", address, timing)
     with subprocess.Popen([program, *flags], stderr=subprocess.DEVNULL) as process:

@@ -102,6 +102,18 @@ def test_an_alert_reads_canonical_signals_and_foreign_pages_only(rule):
     assert set(metric_tokens(promql_parser.parse(rule["expr"]))) <= recorded() | foreign() | BUILT_IN
 
 
+@pytest.mark.parametrize("rule", list(named(rule for rule in rules() if rule.get("annotations"))))
+def test_the_text_of_an_alert_asks_for_series_that_something_provides(rule):
+    queries = re.findall(r"`([^`]*)`", " ".join(rule["annotations"].values()))
+    tokens = {
+        token
+        for query in queries
+        for token in metric_tokens(promql_parser.parse(query.replace("%q", '""').replace("%s", "")))
+    }
+
+    assert tokens <= recorded() | BUILT_IN
+
+
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.stem)
 def test_a_board_reads_only_series_that_something_provides(board):
     """Recorded and foreign ones, and our own exporters' for exemplars and for the dead man's switch."""

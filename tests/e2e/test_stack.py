@@ -81,6 +81,43 @@ def test_a_reload_is_live_within_5_seconds_and_restarts_nothing(running):
     assert runbooks() == served
 
 
+def test_a_backup_brings_silences_and_samples_back(running, tmp_path):
+    url = f"{running.native.url('alertmanager')}/api/v2/silences"
+    matcher = {"name": "alertname", "value": "NoSuchAlert", "isRegex": False, "isEqual": True}
+    times = {"startsAt": "2026-01-01T00:00:00Z", "endsAt": "2100-01-01T00:00:00Z"}
+    body = {"matchers": [matcher], **times, "createdBy": "test", "comment": "kept"}
+    silence = httpx.post(url, json=body).raise_for_status().json()["silenceID"]
+
+    def oldest():
+        found = eventually(lambda: running.query('min_over_time(timestamp(up{job="prometheus"})[1h:1s])'))
+        return float(found[0]["value"][1])
+
+    before, file = oldest(), tmp_path / "backup.tar.gz"
+    saved = running.command("backup", str(file))
+    assert saved.returncode == 0, saved.stderr
+    assert saved.stdout.startswith("silences       1\nprometheus ")
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [file]
+
+    httpx.delete(f"{url[:-1]}/{silence}").raise_for_status()
+    restored = running.command("restore", str(file))
+    assert restored.returncode == 0, restored.stderr
+    active = [one for one in httpx.get(url).json() if one["status"]["state"] == "active"]
+    assert [one["comment"] for one in active] == ["kept"]
+    assert oldest() == pytest.approx(before, abs=3)
+    httpx.delete(f"{url[:-1]}/{active[0]['id']}").raise_for_status()
+
+
+def test_a_file_that_is_no_backup_is_refused_and_nothing_is_touched(running, tmp_path):
+    before = status(running)
+    (tmp_path / "notes").write_text("no backup")
+    done = running.command("restore", str(tmp_path / "notes"))
+
+    assert done.returncode == 2
+    assert "no backup of Inferwatch" in done.stderr
+    assert status(running) == before
+
+
 def test_a_completion_streams_and_moves_the_signals(running):
     before = sum(float(series["value"][1]) for series in running.query("llm_generated_tokens_total"))
     texts = [running.stream(f"request {number}", max_tokens=16) for number in range(4)]
@@ -101,6 +138,21 @@ def test_gpus_warm_up_with_the_load(running):
         running.stream("keep the batch busy", max_tokens=64)
 
     assert running.query("max(gpu:utilization) > 0.05")
+
+
+def test_the_engine_is_known_to_compute_on_the_gpus_that_are_watched(running):
+    tied = "llm:engine_gpu:info and on (host, uuid) gpu:temperature"
+
+    assert {series["metric"]["engine"] for series in running.query(tied)} == {"inferwatch"}
+    assert len(running.query(tied)) == len(running.query("gpu:temperature")) == 2
+
+
+def test_golden_answers_are_kept_for_the_version_of_the_model_that_gave_them(running):
+    learned = running.native.settings.state.data / "probe.json"
+    answers = eventually(lambda: json.loads(learned.read_text())["golden"])
+    listed = httpx.get(f"{running.native.url('inference')}/v1/models").raise_for_status().json()["data"][0]
+
+    assert [answer["version"] for answer in answers] == [listed["system_fingerprint"]]
 
 
 def test_rules_hold_their_labels(running):
@@ -141,8 +193,8 @@ def shown_until(running, expr, end):
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("drill", list(drills()))
 def test_a_drill_is_heard_of_exactly_as_it_should_be(running, drill):
-    before = {message["id"] for message in running.messages()}
     eventually(lambda: not running.query('ALERTS{severity=~"page|ticket"}'), seconds=60)
+    before = {message["id"] for message in running.messages()}
     broken_at = time.time()
     report = run(drill, running.native, print)
 

@@ -180,6 +180,11 @@ def test_a_wrong_setting_ends_with_status_2_and_is_named(
     assert complaint in capsys.readouterr().err
 
 
+def test_flags_can_stand_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "flags").write_text("\n".join([*SMTP, "--timeout", "20"]) + "\n")
+    assert settings.read([f"@{tmp_path / 'flags'}"], {}).timeout == 20
+
+
 def test_a_flag_outranks_its_environment_variable() -> None:
     environment = {"DEADMAN_TIMEOUT": "10", "DEADMAN_SMTP_TO": "other@example.org", "RUNBOOK_URL": "http://r/"}
     made = settings.read([*SMTP, "--timeout", "20"], environment)
