@@ -31,6 +31,23 @@ _EXTRA = {
     "root": (),
 }
 """Values of labels that are neither places nor models; a healthy fleet has no XIDs and no broken engines."""
+_FLAT = {
+    "llm:up": 1,
+    "gpu:up": 1,
+    "llm:model_loaded": 1,
+    "llm:probe_success": 1,
+    "gpu:ecc_uncorrected:increase": 0,
+    "gpu:recovery_action": 0,
+    "gpu:row_remap_failed": 0,
+    "gpu:retirement_pending": 0,
+    "gpu:sram_threshold_exceeded": 0,
+    "gpu:heat_slowdown": 0,
+    "gpu:throttled:ratio": 0,
+    "gpu:memory_orphaned": 0,
+}
+"""What a healthy fleet reads all the time."""
+_ABSENT = ("gpu:last_error_code",)
+"""And what it does not have at all."""
 _TOKENS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000)
 _FIRST = (
     0.001,
@@ -104,11 +121,13 @@ class Fleet:
 
 
 def canonical(fleet: Fleet) -> Iterator[tuple[str, Labels, bool]]:
-    """Name, labels and whether it only rises, of every canonical series."""
+    """Name, labels and whether it only rises, of every canonical series of a healthy fleet."""
     engines = [labels | {"model": "model"} for labels in fleet.engine_labels()]
     by_service = {labels["service"]: labels for labels in engines}.values()
     for signal in SIGNALS:
         named = set(signal.labels)
+        if signal.name in _ABSENT:
+            continue
         if "uuid" in named and signal.name.startswith("gpu:"):
             places: Iterable[Labels] = fleet.gpu_labels()
         elif "instance" in named and "engine" in named:
@@ -163,6 +182,8 @@ def write_blocks(
             for _, labels, rises in group:
                 written = name + "{" + ",".join(f'{key}="{value}"' for key, value in labels.items()) + "} "
                 points = (slopes if rises else waves)[count % 7]
+                if name in _FLAT:
+                    points = [f"{_FLAT[name]} {time}" for time in times]
                 file.write("".join(f"{written}{point}\n" for point in points))
                 count += 1
         file.write("# EOF\n")
