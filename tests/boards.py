@@ -70,3 +70,29 @@ def trouble(panel: Mapping[str, Any], chosen: Mapping[str, str], seconds: float 
 
 def _number(value: float) -> str:
     return {inf: "Inf", -inf: "-Inf"}.get(value, repr(value))
+
+
+EMPTY: dict[str, tuple[str, str]] = {
+    "fleet: Firing alerts": ("engine_dies", "nothing fires while all is well"),
+    "fleet: When what fired": ("engine_dies", "nothing fired while all is well"),
+    "gpu: Errors of the driver (XID)": ("gpu_reports_fatal_xid", "a healthy GPU reports none"),
+    "gpu: Repairs that are due": ("gpu_waits_for_reset", "a healthy GPU asks for none"),
+    "gpu-fleet: Cards to repair or replace": ("gpu_waits_for_reset", "a healthy card asks for none"),
+    "gpu-fleet: GPUs with errors of the driver, by XID": ("gpu_reports_fatal_xid", "a healthy GPU reports none"),
+    "gpu-fleet: GPUs that are held back, by reason": ("gpu_is_throttled_by_heat", "nothing holds a healthy GPU back"),
+    "service: Failed requests, by reason": ("requests_fail_in_bursts", "no request fails while all is well"),
+    "fleet: Failed requests": ("requests_fail_in_bursts", "no request fails while all is well"),
+    "telemetry: Targets that do not answer": ("exporter_dies", "every target answers while all is well"),
+    "telemetry: Spans lost": ("", "the native stack has no collector to lose them on the way to"),
+}
+"""Panels that may have no data under load: the drill that fills each, and why it is empty otherwise."""
+EMPTY_QUERIES: dict[str, str] = {
+    "telemetry: Alerts, by severity": "nothing waits for its time to fire while all is well",
+    "slo: Promises": "the days until a budget is gone are there only while it burns faster than allowed",
+    "slo: How near to a message": "the ticket's windows of six hours and three days need hours of requests",
+    "slo: Burn rate, by window": "the ticket's windows of six hours and three days need hours of requests",
+    "fleet: How near to a message": "the ticket's windows of six hours and three days need hours of requests",
+    "gpu: Network errors": "cards without a cable count no packets",
+    "fleet: Worst engines": "broken ones before all others: the state of a dead engine has no queue",
+}
+"""Panels of which one query, but not all, may have no data under load, and why."""

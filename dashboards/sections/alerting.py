@@ -223,15 +223,15 @@ def _refused() -> PanelBuilder:
 def _spans() -> PanelBuilder:
     said = Said(
         "Spans lost",
-        "Do traces arrive? Spans lost within two minutes on their way to the collector, by reason. Above 0: "
-        "the collector is down or too slow; requests are not held up by it.",
+        "Do traces arrive? Spans lost within two minutes on their way to the collector, by reason. Orange "
+        "from 1: the collector is down or too slow; requests are not held up by it.",
         unit="short",
         nothing="No engine sends traces to a collector",
         width=_HALF,
     )
     shown = "sum by (service, instance, reason) ({lost})"
     expr = worst("topk", LINES, shown, lost=_of(signals.DROPPED))
-    return lines(said, [Query(expr, "{{service}} {{instance}} {{reason}}")])
+    return lines(said, [Query(expr, "{{service}} {{instance}} {{reason}}")], thresholds=above(1), in_view=(1,))
 
 
 def _failing() -> PanelBuilder:

@@ -158,7 +158,7 @@ def _phases() -> PanelBuilder:
         "token; add replicas. Only the whole rises: longer answers, or a slow GPU.",
         unit="s",
         nothing="No requests",
-        width=24,
+        width=16,
     )
     phases = (
         (signals.QUEUE_TIME, "queue"),

@@ -5,7 +5,6 @@ from dashboards.board import Section
 from dashboards.panels import Query, Said, above, lines, states
 from dashboards.queries import LINES, WHOLE_RANGE, worst
 from dashboards.sdk import PanelBuilder
-from dashboards.sections import engines
 from dashboards.variables import IN_SERVICE, ON_HOST
 
 _KINDS = 12
@@ -19,7 +18,7 @@ def of_services_and_hosts() -> Section:
 
 def of_services() -> Section:
     """Builds of the chosen services."""
-    return Section("What changed?", (_builds(12), _too_many(6), engines.restarts(6)))
+    return Section("What changed?", (_builds(24),))
 
 
 def _builds(width: int) -> PanelBuilder:
@@ -53,15 +52,15 @@ def _drivers(width: int) -> PanelBuilder:
     return states(said, Query(expr, "{{cluster}}: {{driver_version}}"), {"1": ("runs", "purple")})
 
 
-def _too_many(width: int) -> PanelBuilder:
+def too_many() -> PanelBuilder:
+    """Whether replicas of one model differ."""
     said = Said(
         "Builds too many",
         "Do replicas of one model differ? Builds of a service beyond one for each of its models. Orange from 1: during "
         "a deployment that is meant, for longer it is not.",
         unit="none",
         nothing="No engine says what it runs",
-        width=width,
-        height=6,
+        width=8,
     )
     per = "cluster, namespace, service"
     shown = (

@@ -8,6 +8,7 @@ from dashboards.limits import limit, window
 from dashboards.panels import BAD, GOOD, WARN, Query, Said, Thresholds, above, below, lines, states
 from dashboards.queries import BARS, LINES, worst
 from dashboards.sdk import PanelBuilder
+from dashboards.sections import changes
 from dashboards.variables import IN_ENGINE, ON_ENGINE
 
 _THIRD = 8
@@ -28,10 +29,12 @@ def section() -> Section:
             _kv_cache(),
             _preemptions(),
             _tokens(),
-            _pace(),
             _failures(),
             _failed_inside(),
             _turned_away(),
+            _pace(),
+            _restarts(),
+            changes.too_many(),
         ),
     )
 
@@ -194,8 +197,7 @@ def _tokens() -> PanelBuilder:
     return lines(said, [Query(_most(signal), f"{_NAME} {kind}") for signal, kind in per_kind], dashed="/ prompt$/")
 
 
-def restarts(width: int) -> PanelBuilder:
-    """How often engines start anew."""
+def _restarts() -> PanelBuilder:
     most = limit("EngineCrashLoop", engine_load.RESTARTS)
     return _judged(
         "Restarts",
@@ -204,8 +206,6 @@ def restarts(width: int) -> PanelBuilder:
         "none",
         _most(signals.RESTARTS),
         above(most + 1),
-        width=width,
-        height=6,
     )
 
 
@@ -217,10 +217,8 @@ def _judged(  # noqa: PLR0913 - what a panel says and where it turns bad
     thresholds: Thresholds,
     *,
     limits: tuple[float | None, float | None] = (0, None),
-    width: int = _THIRD,
-    height: int = 8,
 ) -> PanelBuilder:
-    said = Said(title, question, unit=unit, nothing="No engine reports this", width=width, height=height)
+    said = Said(title, question, unit=unit, nothing="No engine reports this", width=_THIRD)
     return lines(said, [Query(expr, _NAME)], thresholds=thresholds, limits=limits, in_view=(thresholds[-1][0],))
 
 

@@ -7,8 +7,11 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from alerts.boards import PANELS
 from alerts.drills import DRILLS
 from alerts.drills.run import run
+from alerts.rules import catalogue
+from tests.boards import EMPTY, each_panel, targets, trouble
 
 pytestmark = pytest.mark.e2e
 
@@ -169,14 +172,36 @@ def drills():
         yield pytest.param(drill, id=drill.name, marks=() if always else pytest.mark.long)
 
 
+def expressions_that_show(drill, alert):
+    """What must have a value when the page came: trouble at the alert's panel, and panels that are empty otherwise."""
+    panels = each_panel()
+    if alert.board:
+        uid = alert.board.split("/")[1]
+        yield f"({trouble(panels[f'{uid}: {PANELS[alert.name]}'], {})}) == 1"
+    for name, (filled_by, _) in EMPTY.items():
+        if filled_by == drill.name:
+            yield from targets(panels[name])
+
+
+def shown_until(running, expr, end):
+    """Whether an expression had a value in the half hour before a time, which is what a board on call opens with."""
+    asked = {"query": expr, "start": end - 1800, "end": end, "step": 1}
+    answer = httpx.post(f"{running.native.url('prometheus')}/api/v1/query_range", data=asked, timeout=60)
+    return bool(answer.raise_for_status().json()["data"]["result"])
+
+
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("drill", list(drills()))
 def test_a_drill_is_heard_of_exactly_as_it_should_be(running, drill):
     eventually(lambda: not running.query('ALERTS{severity=~"page|ticket"}'), seconds=60)
     before = {message["id"] for message in running.messages()}
+    broken_at = time.time()
     report = run(drill, running.native, print)
 
     assert report.problems == []
+    paged_at = broken_at + max(report.paged.values())
+    for expr in expressions_that_show(drill, catalogue(running.native.timing)[drill.alert]):
+        assert shown_until(running, expr, paged_at), expr
     new = [message for message in running.messages() if message["id"] not in before]
     # What is true of the machine that the tests run on, and what the fault's own channel gets late, are no part of it.
     heard = [one for one in new if "/runbooks/Host" not in str(one["raw"]) and one["channel"] not in drill.broken]
