@@ -9,7 +9,8 @@ TORCH_INDEX_URL ?= https://download.pytorch.org/whl/cpu
 BIN := .venv/bin
 GENERATORS := alerts alertmanager dashboards inference.readme compose.readme
 
-BENCHMARKS := tests/bench/gpu_exporter.py tests/bench/inference_batching.py tests/bench/inference_telemetry.py
+BENCHMARKS := tests/bench/gpu_exporter.py tests/bench/inference_batching.py tests/bench/inference_telemetry.py \
+	tests/bench/rules_at_scale.py
 
 .PHONY: help up down status drill test test-compose test-long bench lint generate install install-dev install-bench
 

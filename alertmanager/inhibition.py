@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from alertmanager.routing import equals
+from alerts.rule import Group, Mute
 from alerts.rules.inhibitors import twin_name
-from alerts.rules.rule import Group, Mute
 
 
 def inhibit_rules(groups: Iterable[Group]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from alerts.generate import render
 from alerts.links import from_environment
 from alerts.objectives import load as load_objectives
 from alerts.output import write
-from alerts.rules import catalogue
+from alerts.rules import catalogue, thresholds
 from alerts.rules.slo import detection
 from alerts.timing import DEFAULT_FILE, Timing, load
 
@@ -25,9 +25,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--detection", action="store_true", help="print how soon each size of fault is noticed, by objective"
     )
+    parser.add_argument(
+        "--thresholds",
+        action="store_true",
+        help="print the thresholds that objectives.yaml can change, and write nothing",
+    )
     options = parser.parse_args(arguments)
     try:
         timing = load(options.timing)
+        if options.thresholds:
+            _print_thresholds(timing)
+            return 0
         files = render(timing, from_environment(os.environ))
     except (OSError, ValueError) as error:
         print(f"python -m alerts: {error}", file=sys.stderr)
@@ -39,6 +47,15 @@ def main(arguments: list[str] | None = None) -> int:
     if options.detection:
         print("\n".join(detection(timing, load_objectives())))
     return 0
+
+
+def _print_thresholds(timing: Timing) -> None:
+    objectives = load_objectives()
+    known = catalogue(timing, objectives)
+    for name, default in thresholds(timing, objectives).items():
+        stated = f"  here {objectives.thresholds[name]:g}" if name in objectives.thresholds else ""
+        meaning = known[name].threshold if name in known else "disabled"
+        print(f"{name:22} {default:<12.10g}{meaning}{stated}")
 
 
 def _print_bounds(timing: Timing) -> None:

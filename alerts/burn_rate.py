@@ -32,6 +32,9 @@ GOALS = (Goal(0.5, 5 * MINUTE), Goal(0.2, 15 * MINUTE))
 """Design, section 5."""
 FAST_SHARE = 0.02
 """The most of a period's budget that may be gone before a page: the workbook's value for its fastest window."""
+FAST_FOR = 30
+"""A page waits this many seconds, so that the root behind it is known first: of a new incident soon after another,
+Alertmanager sends at once what it otherwise holds back for its group's wait."""
 SLOW_SHARE = 0.10
 """The same for a ticket: the workbook's value."""
 SLOW_FOR = 15 * MINUTE
@@ -101,6 +104,7 @@ def fast_pairs(allowed: float, period: float, share: float, lag: float) -> tuple
     Raises:
         ValueError: The clock is too slow for the goals.
     """
+    lag += FAST_FOR
     pairs: list[Pair] = []
     for goal in GOALS:
         if goal.bad / allowed >= _LEAST_BURN and not any(_meets(pair, goal, allowed, lag) for pair in pairs):
@@ -143,6 +147,8 @@ _SHARES = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 def table(ratios: Iterable[float], period: float, shares: tuple[float, float], lag: float) -> tuple[str, ...]:
     """The detection table as lines: for each objective, how long each size of fault goes unnoticed.
 
+    An objective that this clock is too slow for says so in its row; as a promise it would be refused.
+
     Args:
         ratios: Objectives, 0.9 to 0.9999.
         period: Seconds that a budget has to last.
@@ -153,12 +159,16 @@ def table(ratios: Iterable[float], period: float, shares: tuple[float, float], l
     lines = [f"{'objective':10}{'':8}{head}   windows: share of bad requests above"]
     for ratio in sorted(set(ratios), reverse=True):
         allowed = round(1 - ratio, 9)
+        try:
+            fast = fast_pairs(allowed, period, shares[0], lag)
+        except ValueError:
+            fast = ()
         for name, pairs, late in (
-            ("page", fast_pairs(allowed, period, shares[0], lag), lag),
+            ("page", fast, lag + FAST_FOR),
             ("ticket", slow_pairs(period, shares[1]), lag + 2 * SLOW_STEP + SLOW_FOR),
         ):
             cells = "".join(f"{_span(seconds_to_notice(pairs, allowed, bad) + late):>10}" for bad in _SHARES)
-            windows = ", ".join(f"{_span(pair.long)}: {pair.threshold(allowed):.3%}" for pair in pairs)
+            windows = ", ".join(f"{_span(pair.long)}: {pair.threshold(allowed):.3%}" for pair in pairs) or "this clock is too slow"
             lines.append(f"{f'{ratio:.4%}'.rstrip('0%').rstrip('.') + ' %':10}{name:8}{cells}   {windows}")
     return tuple(lines)
 

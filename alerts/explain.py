@@ -4,8 +4,8 @@ import re
 
 from alerts.drills import DRILLS
 from alerts.objectives import Objectives
+from alerts.rule import Alert
 from alerts.rules import catalogue
-from alerts.rules.rule import Alert
 from alerts.timing import Timing, duration
 
 
@@ -41,7 +41,8 @@ def explain(name: str, timing: Timing, objectives: Objectives | None = None) -> 
 
 def _reaches(alert: Alert) -> str:
     if alert.breaks_replica:
-        return "everybody at once where a service has too few healthy replicas left, else a ticket"
+        unknown = ", or nobody says whose GPU it is" if alert.component == "gpu" else ""
+        return f"everybody at once where a service has too few healthy replicas left{unknown}; else a ticket"
     return {"page": "everybody at once, by every channel", "ticket": "the tickets' channel"}.get(
         alert.severity, "nobody"
     )

@@ -19,7 +19,8 @@ def _signal(name: str, about: str, *labels: str) -> Signal:
 UP = _signal("up", "Whether the target answered its last scrape (1) or not (0).", "engine")
 SERIES_ADDED = _signal("scrape_series_added", "Series of the last scrape that were not in the one before it.")
 SAMPLES = _signal("scrape_samples_post_metric_relabeling", "Samples of the last scrape.")
-SCRAPE = (UP, SERIES_ADDED, SAMPLES)
+SCRAPE_SECONDS = _signal("scrape_duration_seconds", "How long the last scrape took.")
+SCRAPE = (UP, SERIES_ADDED, SAMPLES, SCRAPE_SECONDS)
 
 PROMETHEUS_BUILD = _signal("prometheus_build_info", "A Prometheus that answers; always 1.", "version")
 PROMETHEUS_RELOADED = _signal(
@@ -45,6 +46,11 @@ RULE_MISSED = _signal(
     "Evaluations of a group that were left out because the one before them took too long.",
     "rule_group",
 )
+RULE_SECONDS = _signal(
+    "prometheus_rule_group_last_duration_seconds", "How long the last evaluation of a group took.", "rule_group"
+)
+RULE_INTERVAL = _signal("prometheus_rule_group_interval_seconds", "How often a group is evaluated.", "rule_group")
+HEAD_SERIES = _signal("prometheus_tsdb_head_series", "Series that had a sample in the last hours.")
 TOO_MANY_SAMPLES = _signal(
     "prometheus_target_scrapes_exceeded_sample_limit_total", "Scrapes that were refused for their number of samples."
 )
@@ -71,6 +77,9 @@ PROMETHEUS = (
     RULE_FAILURES,
     RULE_ITERATIONS,
     RULE_MISSED,
+    RULE_SECONDS,
+    RULE_INTERVAL,
+    HEAD_SERIES,
     TOO_MANY_SAMPLES,
     TOO_LONG_BODY,
     TOO_MANY_LABELS,
@@ -93,8 +102,23 @@ FAILED_NOTIFICATIONS = _signal(
     "Notifications that were given up, after retries where the channel allows them; 0.26 and newer add `reason`.",
     "integration",
 )
+NOTIFICATIONS = _signal("alertmanager_notifications_total", "Notifications that were begun.", "integration")
+ATTEMPTS = _signal(
+    "alertmanager_notification_requests_total", "Attempts to send a notification that have ended.", "integration"
+)
+FAILED_ATTEMPTS = _signal(
+    "alertmanager_notification_requests_failed_total", "Those that have failed; some are tried again.", "integration"
+)
 SILENCES = _signal("alertmanager_silences", "Silences by state; nothing says what they match.", "state")
-ALERTMANAGER = (ALERTMANAGER_BUILD, ALERTMANAGER_RELOADED, FAILED_NOTIFICATIONS, SILENCES)
+ALERTMANAGER = (
+    ALERTMANAGER_BUILD,
+    ALERTMANAGER_RELOADED,
+    FAILED_NOTIFICATIONS,
+    NOTIFICATIONS,
+    ATTEMPTS,
+    FAILED_ATTEMPTS,
+    SILENCES,
+)
 
 CPU_SECONDS = _signal("node_cpu_seconds_total", "Seconds that each CPU spent in each mode.", "cpu", "mode")
 CPU_PRESSURE = _signal(

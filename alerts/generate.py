@@ -1,13 +1,15 @@
 """Rules as the YAML that Prometheus reads. Deterministic: same catalogue, clock and links, same bytes."""
 
 from typing import Any
+from urllib.parse import quote
 
 import yaml
 
+from alerts.boards import view
 from alerts.links import Links
 from alerts.objectives import Objectives
-from alerts.rules import groups
-from alerts.rules.rule import Alert, Group, Recording
+from alerts.rule import Alert, Group, Recording
+from alerts.rules import changes, groups
 from alerts.timing import Timing, duration
 
 TEAM = "inference"
@@ -64,7 +66,7 @@ def _alert(alert: Alert, timing: Timing, links: Links) -> dict[str, Any]:
     if alert.keep_firing:
         rule["keep_firing_for"] = duration(timing.window(alert.keep_firing))
     rule["labels"] = _labels(alert)
-    annotations = _annotations(alert, links)
+    annotations = _annotations(alert, timing, links)
     return rule | ({"annotations": annotations} if annotations else {})
 
 
@@ -73,7 +75,7 @@ def _labels(alert: Alert) -> dict[str, str]:
     return labels | ({"hard": "true"} if alert.hard else {})
 
 
-def _annotations(alert: Alert, links: Links) -> dict[str, str]:
+def _annotations(alert: Alert, timing: Timing, links: Links) -> dict[str, str]:
     """Every text that is not empty; links only where their base is set."""
     if alert.cls == "inhibitor":
         return {}
@@ -84,7 +86,31 @@ def _annotations(alert: Alert, links: Links) -> dict[str, str]:
         "description": alert.description,
         "value": alert.value,
         "threshold": alert.threshold,
+        "peak": alert.peak,
+        "changed": changes.words(alert, timing),
+        "muted": _muted(alert),
         "runbook_url": f"{links.runbook_url}/{alert.name}" if links.runbook_url else "",
-        "dashboard_url": f"{links.grafana_url}/{alert.board}" if links.grafana_url and alert.board else "",
+        "dashboard_url": f"{links.grafana_url}/{alert.board}{view(alert.name)}"
+        if links.grafana_url and alert.board
+        else "",
+        "query_url": _graph(alert, links),
     }
     return {name: text for name, text in texts.items() if text}
+
+
+def _graph(alert: Alert, links: Links) -> str:
+    return f"{links.prometheus_url}/graph?g0.expr={quote(alert.expr)}&g0.tab=0" if links.prometheus_url else ""
+
+
+def _muted(alert: Alert) -> str:
+    """How many alerts that could be sent it mutes now, as a template; empty where it mutes none."""
+    scopes: dict[tuple[str, ...], list[str]] = {}
+    for mute in alert.mutes:
+        scopes.setdefault(mute.equal, []).append(mute.alert)
+    selectors = (
+        f'ALERTS{{severity!="none", alertname=~"{"|".join(names)}", {", ".join(f"{label}=%q" for label in equal)}}}'
+        for equal, names in scopes.items()
+    )
+    values = " ".join(f"$labels.{label}" for equal in scopes for label in equal)
+    query = f"query (printf `count({' or '.join(selectors)})` {values})"
+    return f"{{{{ with {query} }}}}{{{{ . | first | value }}}}{{{{ end }}}}" if scopes else ""

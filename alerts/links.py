@@ -11,17 +11,19 @@ class Links:
     runbook_url: str = "http://127.0.0.1:8025/runbooks"
     """Pages are at <runbook_url>/<AlertName>."""
     grafana_url: str = "http://127.0.0.1:3000"
+    prometheus_url: str = ""
+    """For links to an alert's expression; empty: those that Prometheus makes itself, of its --web.external-url."""
     alertmanager_ui_url: str = "http://127.0.0.1:9093"
     """Empty where Alertmanager has no web page (Debian's build); the message then shows an amtool line."""
 
     def __post_init__(self) -> None:
         """Refuse what no mail or Slack client would open."""
-        for url in (self.runbook_url, self.grafana_url, self.alertmanager_ui_url):
+        for url in (self.runbook_url, self.grafana_url, self.prometheus_url, self.alertmanager_ui_url):
             if url and not url.startswith(("http://", "https://")):
                 raise ValueError(f"not an http(s) URL: {url!r}")
 
 
 def from_environment(environment: Mapping[str, str]) -> Links:
-    """The links with RUNBOOK_URL, GRAFANA_URL and ALERTMANAGER_UI_URL in place of the defaults, where set."""
-    names = ("runbook_url", "grafana_url", "alertmanager_ui_url")
+    """The defaults, with RUNBOOK_URL, GRAFANA_URL, PROMETHEUS_URL and ALERTMANAGER_UI_URL in place where set."""
+    names = ("runbook_url", "grafana_url", "prometheus_url", "alertmanager_ui_url")
     return Links(**{name: environment[name.upper()].rstrip("/") for name in names if name.upper() in environment})

@@ -49,12 +49,24 @@ class Promise:
 
 
 @dataclass(frozen=True, slots=True)
+class Capacity:
+    """What one replica can do; for a board, no alert reads it."""
+
+    requests_per_second: float
+    """The knee: the highest rate at which answers do not come late."""
+    wait_seconds: float
+    """How long a request may wait on average, of which the replicas that a queue would need are computed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """What one service promises."""
 
     needed: int | None = None
     """Healthy replicas that its users need; None means all that there are."""
     promises: tuple[Promise, ...] = ()
+    capacity: Capacity | None = None
+    """None where nobody has measured it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +123,7 @@ def _parsed(path: Path) -> Any:  # noqa: ANN401 - whatever YAML holds
 
 
 def _service(name: str, raw: Any, where: str) -> Service:  # noqa: ANN401
-    stated = _mapping(raw or {}, where, {"needed", "models", *get_args(Kind)})
+    stated = _mapping(raw or {}, where, {"needed", "models", "capacity", *get_args(Kind)})
     models = _mapping(stated.get("models") or {}, f"{where}.models")
     own = tuple(
         replace(_promise(kind, value, f"{where}.models.{model}"), service=name, model=model)
@@ -127,7 +139,16 @@ def _service(name: str, raw: Any, where: str) -> Service:  # noqa: ANN401
         for kind in get_args(Kind)
         if kind in stated
     )
-    return Service(_needed(stated.get("needed", "all"), where), (*for_all, *own))
+    capacity = _capacity(stated["capacity"], f"{where}.capacity") if "capacity" in stated else None
+    return Service(_needed(stated.get("needed", "all"), where), (*for_all, *own), capacity)
+
+
+def _capacity(raw: Any, where: str) -> Capacity:  # noqa: ANN401
+    keys = ("requests_per_second", "wait_seconds")
+    stated = _mapping(raw or {}, where, set(keys))
+    if missing := [key for key in keys if key not in stated]:
+        raise ValueError(f"{where}: {' and '.join(missing)} missing")
+    return Capacity(*(_between(stated[key], f"{where}.{key}", 0.001, 1_000_000) for key in keys))
 
 
 def _needed(raw: Any, where: str) -> int | None:  # noqa: ANN401
@@ -181,8 +202,8 @@ def _number(raw: Any, where: str) -> float:  # noqa: ANN401
     return float(raw)
 
 
-def check_names(objectives: Objectives, alerts: Collection[str]) -> None:
-    """Refuse a threshold or a disabled entry for an alert that does not exist.
+def check_names(objectives: Objectives, alerts: Collection[str], with_threshold: Collection[str]) -> None:
+    """Refuse a threshold or a disabled entry for an alert that does not exist, and a threshold where there is none.
 
     Raises:
         ValueError: The message names the entry and the alerts there are.
@@ -190,3 +211,8 @@ def check_names(objectives: Objectives, alerts: Collection[str]) -> None:
     named = set(objectives.thresholds) | objectives.disabled
     if unknown := sorted(named - set(alerts)):
         raise ValueError(f"objectives: no alert {', '.join(unknown)}; there are {', '.join(sorted(alerts))}")
+    if fixed := sorted(set(objectives.thresholds) - set(with_threshold)):
+        raise ValueError(
+            f"objectives: {', '.join(fixed)} has no threshold to be changed; there are "
+            f"{', '.join(sorted(with_threshold))}"
+        )

@@ -6,7 +6,18 @@ only with an alias for two minor versions.
 
 from dataclasses import dataclass, replace
 
-from exporters.catalogue.labels import ENGINE, GPU_LABELS, INSTANCE, JOB, MODEL, TARGET, TARGET_LABELS
+from exporters.catalogue.labels import (
+    CLUSTER,
+    ENGINE,
+    GPU_LABELS,
+    HOST,
+    INSTANCE,
+    JOB,
+    MODEL,
+    TARGET,
+    TARGET_LABELS,
+    UUID,
+)
 from exporters.catalogue.metric import selectors
 
 _ENGINE = (*TARGET_LABELS, ENGINE, MODEL, JOB, INSTANCE)
@@ -45,8 +56,8 @@ ENGINE_UP = Signal(
 )
 ENGINE_ROOT = Signal(
     "llm:root",
-    "There where an engine is broken, by the alert whose condition holds (root), with that condition's value; absent "
-    "while nothing is broken. Not yet an alert: its `for` may still be running.",
+    "There where an engine is broken, or a GPU that it computes on, by the alert whose condition holds (root), with "
+    "that condition's value; absent while nothing is broken. Not yet an alert: its `for` may still be running.",
     (*TARGET_LABELS, ENGINE, MODEL, JOB, INSTANCE, "root"),
 )
 REPLICAS_HEALTHY = Signal("llm:replicas_healthy", "Engines of a service that no root condition holds for.", _SERVICE)
@@ -64,6 +75,12 @@ PROGRESS = Signal(
 MODEL_LOADED = Signal("llm:model_loaded", "Whether the model is in memory (1) or not (0).", _ENGINE)
 PROMPT_TOKENS = Signal("llm:prompt_tokens:rate1m", "Prompt tokens prefilled a second.", _ENGINE)
 GENERATED_TOKENS = Signal("llm:generated_tokens:rate1m", "Tokens generated a second.", _ENGINE)
+BATCH = Signal(
+    "llm:batch:avg1m",
+    "Requests in the engine's batch over the last minute; absent below one, where it has no pace.",
+    _ENGINE,
+)
+PACE = Signal("llm:pace:rate1m", "Tokens generated a second for each request in the batch.", _ENGINE)
 REQUESTS = Signal("llm:requests:rate1m", "Requests that ended a second, failed or not.", _ENGINE)
 REQUEST_ERRORS = Signal(
     "llm:request_errors:rate1m", "Requests that failed a second, by error_type.", (*_ENGINE, "error_type")
@@ -87,6 +104,35 @@ TIME_PER_OUTPUT_TOKEN = Signal(
     (*_SERVICE, ENGINE, MODEL, "le"),
 )
 
+INTER_TOKEN_LATENCY = Signal(
+    "llm:inter_token_latency_bucket:rate1m",
+    "Gaps between two tokens of one answer a second that were within le seconds, over all engines of one kind.",
+    (*_SERVICE, ENGINE, MODEL, "le"),
+)
+QUEUE_TIME = Signal(
+    "llm:queue_time_bucket:rate1m",
+    "Requests a second that had their place in the batch within le seconds, over all engines of one kind.",
+    (*_SERVICE, ENGINE, MODEL, "le"),
+)
+REQUEST_DURATION = Signal(
+    "llm:request_duration_bucket:rate1m",
+    "Requests a second that were answered well within le seconds, over all engines of one kind.",
+    (*_SERVICE, ENGINE, MODEL, "le"),
+)
+DEMAND = Signal("llm:demand:rate1m", "Requests that ended a second, failed or turned away included.", _SERVICE)
+REPLICA_CAPACITY = Signal(
+    "llm:replica_capacity",
+    "Requests a second that one replica takes before answers come late, by alerts/objectives.yaml; absent where it "
+    "says nothing.",
+    _SERVICE,
+)
+REPLICAS_FOR_WAIT = Signal(
+    "llm:replicas_for_wait",
+    "Replicas that would keep the mean wait of the present demand within what alerts/objectives.yaml says, were the "
+    "service an M/M/n queue; absent where it says nothing.",
+    _SERVICE,
+)
+
 _SLO = (*_SERVICE, MODEL, "slo")
 SLO_TOTAL = Signal("slo:total:rate1m", "Requests a second that a promise is about; `slo` names the promise.", _SLO)
 SLO_BAD = Signal("slo:bad:rate1m", "Of these, the ones that broke it.", _SLO)
@@ -105,11 +151,16 @@ REJECTIONS = Signal("llm:rejections:rate1m", "Requests a second that were refuse
 BUILD_INFO = Signal(
     "llm:build_info",
     "What an engine runs; always 1.",
-    (*_ENGINE, "version", "config_hash"),
+    (*_ENGINE, "version", "config_hash", "fingerprint"),
+)
+SERVICE_CHANGED = Signal(
+    "llm:changed:1h",
+    "There for an hour after a service's engines changed: `what` (version, model, settings, restart of) and `to` what.",
+    (*_SERVICE, "what", "to"),
 )
 ENGINE_GPU = Signal(
     "llm:engine_gpu:info",
-    "Which GPU an engine computes on; always 1, absent where nobody says.",
+    "Which GPU an engine computes on; always 1, absent where nobody says, kept while the engine does not answer.",
     (*TARGET_LABELS, ENGINE, JOB, INSTANCE, "uuid"),
 )
 
@@ -124,9 +175,21 @@ PROBE_TIME_TO_FIRST_TOKEN = Signal(
     (*_SERVICE, MODEL, TARGET, JOB, INSTANCE),
 )
 
+PROBE_ANSWER_MATCHES = Signal(
+    "llm:probe_answer_matches",
+    "Whether the last outside completion was the golden answer (1) or not (0); absent after a failed one, and where "
+    "there is no golden answer.",
+    (*_SERVICE, MODEL, TARGET, JOB, INSTANCE),
+)
+
 GPU_UP = Signal("gpu:up", "Whether the GPU answered its last collection (1) or not (0).", _GPU)
 GPU_INFO = Signal(
     "gpu:info", "What the GPU is; always 1.", (*_GPU, "name", "driver_version", "vbios_version", "pci_bus_id")
+)
+HOST_CHANGED = Signal(
+    "gpu:changed:1h",
+    "There for an hour after the GPUs of a host changed: `what` (driver, VBIOS) and `to` which version.",
+    (CLUSTER, HOST, "what", "to"),
 )
 GPU_UTILIZATION = Signal("gpu:utilization", "Share of time in which a kernel ran, 0 to 1.", _GPU)
 GPU_MEMORY_USED = Signal("gpu:memory_used", "Bytes of device memory in use.", _GPU)
@@ -136,6 +199,10 @@ GPU_TEMPERATURE_MARGIN = Signal(
     "gpu:temperature_margin", "Degrees Celsius left before the hardware slows the GPU down.", _GPU
 )
 GPU_POWER = Signal("gpu:power", "Watts that the board draws.", _GPU)
+
+GPU_PROGRAM_MEMORY = Signal(
+    "gpu:program_memory", "Bytes of device memory that processes of a program hold.", (*_GPU, "program")
+)
 
 GPU_SEEN_AT = Signal(
     "gpu:seen_at",
@@ -198,6 +265,18 @@ GPU_NVLINK_ERRORS = Signal("gpu:nvlink_errors:rate5m", "Errors of all NVLinks of
 GPU_PCIE_LANES = Signal("gpu:pcie_lanes:ratio", "PCIe lanes in use, of those that the card can use here.", _GPU)
 GPU_PCIE_REPLAYS = Signal("gpu:pcie_replays:rate5m", "Packets a second that were sent again over PCIe.", _GPU)
 
+GPU_ROOT = Signal(
+    "gpu:root",
+    "There where a GPU fails its users, by the alert whose condition holds (root), with that condition's value.",
+    (*_GPU, "xid", "root"),
+)
+GPU_SPARED = Signal(
+    "gpu:spared",
+    "There where a GPU fails (gpu:root) that no service needs: all that compute on it have enough healthy replicas "
+    "left. Absent where nobody says who computes on it.",
+    (CLUSTER, UUID),
+)
+
 HOST_CLOCK_SKEW = Signal("host:clock_skew", "Seconds by which the host's clock is ahead of Prometheus'.", _TARGET_SIDE)
 COLLECTIONS = Signal(
     "telemetry:collections",
@@ -205,6 +284,11 @@ COLLECTIONS = Signal(
     _TARGET_SIDE,
 )
 
+DROPPED = Signal(
+    "telemetry:dropped:increase2m",
+    "Spans of the last two minutes that were lost on their way to the collector, by reason; absent where none is set.",
+    (*_TARGET_SIDE, ENGINE, "reason"),
+)
 LOST = Signal(
     "telemetry:lost", "`up` of each target that stopped answering within the last minute; else absent.", _TARGET_SIDE
 )
@@ -219,6 +303,7 @@ SIGNALS = (
     OWN_PARTS,
     HOST_CLOCK_SKEW,
     COLLECTIONS,
+    DROPPED,
     ENGINE_UP,
     ENGINE_ROOT,
     REPLICAS_HEALTHY,
@@ -229,12 +314,20 @@ SIGNALS = (
     MODEL_LOADED,
     PROMPT_TOKENS,
     GENERATED_TOKENS,
+    BATCH,
+    PACE,
     REQUESTS,
     REQUEST_ERRORS,
     VALID_REQUESTS,
     FAILED_REQUESTS,
     TIME_TO_FIRST_TOKEN,
     TIME_PER_OUTPUT_TOKEN,
+    INTER_TOKEN_LATENCY,
+    QUEUE_TIME,
+    REQUEST_DURATION,
+    DEMAND,
+    REPLICA_CAPACITY,
+    REPLICAS_FOR_WAIT,
     SLO_TOTAL,
     SLO_BAD,
     SLO_OBJECTIVE,
@@ -244,17 +337,21 @@ SIGNALS = (
     PREEMPTIONS,
     REJECTIONS,
     BUILD_INFO,
+    SERVICE_CHANGED,
     ENGINE_GPU,
     PROBE_SUCCESS,
     PROBE_TIME_TO_FIRST_TOKEN,
+    PROBE_ANSWER_MATCHES,
     GPU_UP,
     GPU_INFO,
+    HOST_CHANGED,
     GPU_UTILIZATION,
     GPU_MEMORY_USED,
     GPU_MEMORY_TOTAL,
     GPU_TEMPERATURE,
     GPU_TEMPERATURE_MARGIN,
     GPU_POWER,
+    GPU_PROGRAM_MEMORY,
     GPU_SEEN_AT,
     GPU_DRIVER_UP,
     GPU_LAST_ERROR,
@@ -273,4 +370,6 @@ SIGNALS = (
     GPU_NVLINK_ERRORS,
     GPU_PCIE_LANES,
     GPU_PCIE_REPLAYS,
+    GPU_ROOT,
+    GPU_SPARED,
 )

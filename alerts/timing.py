@@ -68,11 +68,11 @@ class Timing:
             gpu_collection_interval=1,
             probe_interval=2,
             probe_timeout=1.9,
-            root_group_wait=2,
+            root_group_wait=3,
             symptom_group_wait=9,
             group_interval=5,
             heartbeat_interval=5,
-            resend_delay=5,
+            resend_delay=3,  # with an evaluation well below group_interval, as on the real clock
             for_divisor=5,
             hold_divisor=60,
             scrapes_per_window=4,

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -13,19 +14,22 @@ from types import FrameType
 import httpx
 from rich.console import Console
 
+from alerts import load as expected_load
 from alerts.drills import DRILLS
+from alerts.drills.drill import DrillRefused
 from alerts.drills.judge import Report
-from alerts.drills.run import DrillRefused, run
+from alerts.drills.run import run
 from alerts.explain import explain
 from alerts.rules import catalogue
 from alerts.timing import load
-from compose import backup, doctor, notify
+from compose import backup, boards, doctor, notify
 from compose.binaries import BinariesMissingError
 from compose.configuration import ConfigurationError
 from compose.containers import ContainersError, ContainerStack
 from compose.native import NativeStack, StackError
 from compose.readiness import NotReadyError
 from compose.settings import CLOCKS, Settings, from_environment
+from dashboards.publish import PublishError
 
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
 
@@ -38,7 +42,9 @@ environment:
   INFERWATCH_CLOCK       real or compressed, as --clock
   INFERENCE_PORT 8000, GPU_EXPORTER_PORT 9836, PROBE_PORT 9837, DEADMAN_PORT 9838, INBOX_HTTP_PORT 8025,
   INBOX_SMTP_PORT 1025, PROMETHEUS_PORT 9090, ALERTMANAGER_PORT 9093, NODE_EXPORTER_PORT 9100
+  GPU_EXPORTER_SOURCE    auto (default: real GPUs where there is a driver), nvml or simulated, which GPU drills need
   RUNBOOK_URL, GRAFANA_URL, ALERTMANAGER_UI_URL   where messages link to; empty leaves the link out
+  GRAFANA_TOKEN_FILE     a service account's token, for `inferwatch dashboards` and the marks of drills in GRAFANA_URL
   TEAMS_FILE             who is told (default alertmanager/teams.yaml)
   INFERWATCH_CHANNELS    inbox (default): no message leaves this machine. real: messages reach people, by
     SECRETS_DIR          folder of the secret files that the teams name (slack_url, smtp_password, ...)
@@ -65,7 +71,14 @@ def main(arguments: list[str] | None = None) -> int:
         return command(options, settings, console)
     except NotReadyError as error:
         return _fail(f"{error}\nEvery part's log is in {settings.state.log}.", _FAILED)
-    except (StackError, ContainersError, ConfigurationError, BinariesMissingError, DrillRefused) as error:
+    except (
+        StackError,
+        ContainersError,
+        ConfigurationError,
+        BinariesMissingError,
+        DrillRefused,
+        PublishError,
+    ) as error:
         return _fail(str(error), _FAILED)
     except ValueError as error:  # objectives.yaml, timing.yaml or teams.yaml
         return _fail(str(error), _USAGE)
@@ -104,10 +117,16 @@ def _parser() -> argparse.ArgumentParser:
         keeping.add_argument("file", type=Path, metavar="FILE", help="the backup, a .tar.gz")
         _in_containers(keeping)
     rules = commands.add_parser("rules", help="look into the alert rules", description="Look into the alert rules.")
-    about = _command(
-        rules.add_subparsers(metavar="COMMAND", required=True), "explain", _explain, "say what one alert means and does"
-    )
+    about_rules = rules.add_subparsers(metavar="COMMAND", required=True)
+    about = _command(about_rules, "explain", _explain, "say what one alert means and does")
     about.add_argument("name", metavar="ALERT", choices=sorted(catalogue(load())), help="its name, as in a message")
+    fleet = _command(about_rules, "load", _load, "expect so many pages a week of a fleet, by published failure rates")
+    for kind in ("gpus", "hosts", "engines", "services"):
+        fleet.add_argument(f"--{kind}", type=int, required=True, metavar="N", help=f"how many {kind} there are")
+    fleet.add_argument(
+        "--spare", type=int, default=0, metavar="N", help="replicas of a service beyond those needed (0)"
+    )
+    fleet.add_argument("--repair-hours", type=float, default=4, metavar="H", help="until a replica serves again (4)")
     notifying = _command(commands, "notify", _notify, "send a test page through every channel and say which took it")
     notifying.add_argument("what", choices=["test"], help="the marked test page")
     export = _command(commands, "export", _export, "write a part of the stack for an installation that exists already")
@@ -117,8 +136,26 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--installed-at", metavar="DIR", help="where the templates will lie on that machine (default: --output)"
     )
+    _dashboards_parser(commands)
     _command(commands, "doctor", _doctor, "check what the stack needs, and say what to do about what is missing")
     return parser
+
+
+def _dashboards_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    about = "keep the boards of a Grafana of yours the same as these"
+    parser = commands.add_parser("dashboards", help=about, description=f"{about[0].upper()}{about[1:]}.")
+    what = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, command, does in (
+        ("check", boards.check, "say whether that Grafana could take them; changes nothing"),
+        ("push", boards.push, "write those that are missing or differ into the folder Inferwatch"),
+        ("diff", boards.diff, "show what a push would change; status 1 where it would"),
+        ("prune", boards.prune, "delete boards of this project that it no longer has"),
+    ):
+        one = _command(what, name, command, does)
+        one.add_argument("--url", metavar="URL", help="default: GRAFANA_URL")
+        one.add_argument("--token-file", type=Path, metavar="FILE", help="default: GRAFANA_TOKEN_FILE")
+        if name in ("push", "prune"):
+            one.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
 
 
 def _command(
@@ -192,8 +229,10 @@ def _drill(options: argparse.Namespace, settings: Settings, console: Console) ->
         return 0
     stack = _running(options, settings)
     drill = next(one for one in DRILLS if one.name == options.name)
+    began = time.time()
     report = run(drill, stack, lambda line: print(line, flush=True), real_channels=options.real_channels)
     _print_report(report, stack.clock if isinstance(stack, ContainerStack) else settings.clock)
+    boards.mark(drill.name, began)
     return 0 if report.ok else _FAILED
 
 
@@ -227,6 +266,12 @@ def _print_kept(kept: Mapping[str, int]) -> None:
 
 def _explain(options: argparse.Namespace, settings: Settings, console: Console) -> int:
     print(explain(options.name, settings.timing))
+    return 0
+
+
+def _load(options: argparse.Namespace, settings: Settings, console: Console) -> int:
+    size = (options.gpus, options.hosts, options.engines, options.services)
+    print(expected_load.explain(expected_load.Fleet(*size, options.spare, options.repair_hours)))
     return 0
 
 

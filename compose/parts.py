@@ -1,5 +1,6 @@
 """The parts of the native stack, in the order in which they start. To add one: one function and its line in `parts`."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -9,6 +10,9 @@ from compose.binaries import offers
 from compose.part import Part
 from compose.settings import Settings
 from exporters.catalogue.labels import ENGINE, SERVICE
+from exporters.gpu.devices.library import library_loads
+from exporters.gpu.settings import parse as gpu_exporter_settings
+from exporters.gpu.simulator.gpu import uuid_of
 
 ENGINE_KIND = "inferwatch"
 """The label `engine` of the reference service."""
@@ -46,21 +50,33 @@ def _inference(settings: Settings) -> Part:
         _python("inference", "--host", "127.0.0.1", "--port", str(settings.ports["inference"])),
         settings.url("inference"),
         health="/ready",
-        environment={"INFERENCE_FAULTS": "1", "MODEL_CACHE": str(settings.model_cache)},
+        environment={"INFERENCE_FAULTS": "1", "MODEL_CACHE": str(settings.model_cache)} | _simulated_gpus(settings),
         labels={ENGINE: ENGINE_KIND},
     )
 
 
+def _simulated_gpus(settings: Settings) -> dict[str, str]:
+    """Says that the service computes on all simulated GPUs, whose load follows its own.
+
+    Of real ones only whoever starts the service knows, in GPU_UUIDS.
+    """
+    exporter = gpu_exporter_settings(_gpu_exporter_arguments(settings), os.environ)
+    if exporter.source == "nvml" or (exporter.source == "auto" and library_loads()):
+        return {}
+    return {"GPU_UUIDS": ",".join(map(uuid_of, range(exporter.gpus)))}
+
+
 def _gpu_exporter(settings: Settings) -> Part:
     name = "gpu-exporter"
-    command = _python(
-        "exporters.gpu",
-        *("--source", "auto"),
-        *("--listen-address", settings.address(name)),
+    return Part(name, _python("exporters.gpu", *_gpu_exporter_arguments(settings)), settings.url(name))
+
+
+def _gpu_exporter_arguments(settings: Settings) -> tuple[str, ...]:
+    return (
+        *("--listen-address", settings.address("gpu-exporter")),
         *("--collection-interval", f"{settings.timing.gpu_collection_interval:g}"),
         *("--simulated-load-url", f"{settings.url('inference')}/metrics"),
     )
-    return Part(name, command, settings.url(name))
 
 
 def _node_exporter(settings: Settings) -> Part:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from alerts.drills import DRILLS
+from alerts.rule import Alert
 from alerts.rules import catalogue
-from alerts.rules.rule import Alert
 from alerts.timing import load
 
 _ROOT = Path(__file__).parent.parent

@@ -1,12 +1,14 @@
 """A board: sections of panels in reading order, with what all our boards share."""
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
+from alerts.boards import panel_id
 from alerts.links import Links
-from dashboards.sdk import PanelBuilder, dashboard, model
-from dashboards.variables import SOURCE, variables
+from dashboards.marks import marks
+from dashboards.sdk import Builder, PanelBuilder, dashboard, model
+from dashboards.variables import variables
 
 TAG = "inferwatch"
 """On every board of ours: what `prune` may remove."""
@@ -30,9 +32,13 @@ class Board:
     title: str
     question: str
     """What it answers, and for whom."""
-    tag: str
-    """`oncall` or `analysis`."""
+    tag: Literal["oncall", "analysis"]
     sections: Sequence[Section]
+    variables: tuple[str, ...]
+    """Names of what its reader can choose, each depending on those before it (variables.py)."""
+    back: str = "30m"
+    """How far back it opens."""
+    refresh: str = "10s"
 
 
 def build(board: Board, links: Links) -> model.Dashboard:
@@ -42,14 +48,16 @@ def build(board: Board, links: Links) -> model.Dashboard:
         .uid(board.uid)
         .description(board.question)
         .tags([TAG, board.tag])
-        .time("now-30m", "now")
-        .refresh("10s")
+        .time(f"now-{board.back}", "now")
+        .refresh(board.refresh)
         .timezone("browser")
         .tooltip(model.DashboardCursorSync.CROSSHAIR)
         .readonly()
-        .variables(variables(links))
-        .annotation(_pages())
+        .links(_others())
+        .variables(variables(links, board.variables))
     )
+    for mark in marks():
+        builder.annotation(mark)
     for section in board.sections:
         builder.with_row(dashboard.Row(section.title))
         for panel in section.panels:
@@ -57,22 +65,21 @@ def build(board: Board, links: Links) -> model.Dashboard:
     return _numbered(builder.build())
 
 
-def _pages() -> dashboard.AnnotationQuery:
-    """A mark over every graph while a page fires."""
-    return (
-        dashboard.AnnotationQuery()
-        .name("Firing pages")
-        .datasource(SOURCE)
-        .enable(True)
-        .icon_color("red")
-        .title_format("{{alertname}}")
-        .text_format("{{service}} {{host}}")
-        .expr('ALERTS{alertstate="firing", severity="page", cluster=~"$cluster|"}')
-    )
+def _others() -> list[Builder[model.DashboardLink]]:
+    """Ways to our other boards, at the same time and with the same choices."""
+    return [
+        dashboard.DashboardLink(title)
+        .type(model.DashboardLinkType.DASHBOARDS)
+        .tags([TAG, tag])
+        .as_dropdown(tag != "oncall")
+        .include_vars(True)
+        .keep_time(True)
+        for title, tag in (("On call", "oncall"), ("Analysis", "analysis"))
+    ]
 
 
 def _numbered(built: model.Dashboard) -> model.Dashboard:
     """Panels with ids that follow from their titles: links to a panel survive a new neighbour."""
     for panel in built.panels or ():
-        panel.id_val = zlib.crc32((panel.title or "").encode()) % 1_000_000
+        panel.id_val = panel_id(panel.title or "")
     return built

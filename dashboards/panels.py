@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self, TypeVar
 
+from alerts.boards import PANELS
 from dashboards.sdk import (
     Builder,
     PanelBuilder,
@@ -21,7 +22,7 @@ from dashboards.sdk import (
     table,
     timeseries,
 )
-from dashboards.variables import SOURCE
+from dashboards.variables import RUNBOOKS, SOURCE
 
 BAD = "red"
 """Users are hurt, or a part is dead: act."""
@@ -33,8 +34,18 @@ PLAIN = "transparent"
 
 Thresholds = Sequence[tuple[float | None, str]]
 """From which value on which colour; the first value is None, for everything below the second."""
-NEUTRAL: Thresholds = ((None, "text"),)
+NEUTRAL: Thresholds = ((None, PLAIN),)
 """No value of this is good or bad by itself."""
+
+
+def above(limit: float, color: str = WARN) -> Thresholds:
+    """Bad from a value on."""
+    return ((None, PLAIN), (limit, color))
+
+
+def below(limit: float, color: str = WARN) -> Thresholds:
+    """Bad up to a value."""
+    return ((None, color), (limit, PLAIN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +55,8 @@ class Query:
     expr: str
     legend: str = ""
     """Grafana's legend format; columns of a table need none."""
+    exemplars: bool = False
+    """Whether traces of single requests are drawn as dots; the expression then names the series that have them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +86,7 @@ class _Panel(Protocol):
     def height(self, h: int) -> Self: ...
     def datasource(self, datasource: common_model.DataSourceRef) -> Self: ...
     def thresholds(self, thresholds: Builder[model.ThresholdsConfig]) -> Self: ...
+    def links(self, links: list[Builder[model.DashboardLink]]) -> Self: ...
 
 
 PanelT = TypeVar("PanelT", bound=_Panel)
@@ -97,17 +111,21 @@ def lines(  # noqa: PLR0913 - each is a choice that a reader of a board should s
     thresholds: Thresholds = NEUTRAL,
     limits: tuple[float | None, float | None] = (0, None),
     dashed: str = "",
-    in_view: float | None = None,
+    dotted: str = "",
+    in_view: Sequence[float | None] = (),
+    bands: bool = True,
 ) -> PanelBuilder:
     """Values over time; the legend gives the last.
 
     Args:
         said: What the panel says about itself.
         queries: What is drawn.
-        thresholds: Drawn as bands where there is more than one colour.
+        thresholds: Drawn as lines where there is more than one colour.
         limits: Ends of the axis; None lets Grafana choose.
         dashed: Regular expression of the names that are drawn dashed.
-        in_view: A low value that the axis always shows, such as a threshold that nothing is near to.
+        dotted: And of those that are drawn as dots, in grey: what the others are held against.
+        in_view: Values that the axis always shows, such as a threshold that nothing is near to.
+        bands: Whether the bad side of a threshold is tinted; not where it is most of the panel.
     """
     panel = _house(timeseries.Panel(), said, thresholds)
     for query, letter in zip(queries, "ABCDEF", strict=False):
@@ -115,13 +133,17 @@ def lines(  # noqa: PLR0913 - each is a choice that a reader of a board should s
     for end, set_end in zip(limits, (panel.min, panel.max), strict=True):
         if end is not None:
             set_end(end)
-    if in_view is not None:
-        panel.axis_soft_min(in_view)
+    if shown := [value for value in in_view if value is not None]:
+        panel.axis_soft_min(min(*shown, 0)).axis_soft_max(max(*shown, 0))
     if len(thresholds) > 1:
-        mode = common_model.GraphThresholdsStyleMode.AREA
+        style = common_model.GraphThresholdsStyleMode
+        mode = style.DASHED_AND_AREA if bands else style.DASHED
         panel.thresholds_style(common.GraphThresholdsStyleConfig().mode(mode))
     if dashed:
-        panel.override_by_regexp(dashed, [_dash()])
+        panel.override_by_regexp(dashed, [_line("dash", 6, 4)])
+    if dotted:
+        grey = model.DynamicConfigValue("color", {"mode": "fixed", "fixedColor": "text"})
+        panel.override_by_regexp(dotted, [_line("dot", 0, 5), grey])
     return _lines_style(panel)
 
 
@@ -158,7 +180,9 @@ class Column:
     """Grafana's field properties that differ from the panel's."""
 
 
-def rows(said: Said, queries: Sequence[str], columns: Sequence[Column], *, sort_by: Sequence[str]) -> PanelBuilder:
+def rows(
+    said: Said, queries: Sequence[str], columns: Sequence[Column], *, sort_by: Sequence[str], wraps: bool = False
+) -> PanelBuilder:
     """A row per combination of labels, a column per label or query, at this moment.
 
     Args:
@@ -166,8 +190,10 @@ def rows(said: Said, queries: Sequence[str], columns: Sequence[Column], *, sort_
         queries: Their labels must agree.
         columns: In order; what is not listed is left out.
         sort_by: Titles of columns, ascending; a leading `-` means descending.
+        wraps: Whether a cell may hold two lines of text.
     """
-    panel = _house(table.Panel(), said, NEUTRAL).cell_height(common_model.TableCellHeight.SM)
+    height = common_model.TableCellHeight.LG if wraps else common_model.TableCellHeight.SM
+    panel = _house(table.Panel(), said, NEUTRAL).cell_height(height)
     for expr, letter in zip(queries, "ABCDEF", strict=False):
         panel.with_target(_instant(Query(expr), letter).format(prometheus_model.PromQueryFormat.TABLE))
     organize = {
@@ -192,9 +218,10 @@ def painted(thresholds: Thresholds) -> tuple[tuple[str, object], ...]:
     return (("thresholds", {"mode": "absolute", "steps": steps}), _PAINT)
 
 
-def worded(words: Mapping[str, tuple[str, str]]) -> tuple[tuple[str, object], ...]:
-    """Properties that replace a column's values by words and paint them."""
-    return (("mappings", [_mapping(words).to_json()]), _PAINT)
+def worded(words: Mapping[str, tuple[str, str]], *, paint: bool = True) -> tuple[tuple[str, object], ...]:
+    """Properties that replace a column's values by words, and paint them."""
+    mapping = ("mappings", [_mapping(words).to_json()])
+    return (mapping, _PAINT) if paint else (mapping,)
 
 
 _PAINT = ("custom.cellOptions", {"type": "color-background", "mode": "basic"})
@@ -210,8 +237,15 @@ def _house(panel: PanelT, said: Said, thresholds: Thresholds) -> PanelT:
         .span(said.width)
         .height(said.height)
         .datasource(SOURCE)
+        .links([_runbook(alert) for alert, title in PANELS.items() if title == said.title])
         .thresholds(dashboard.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(steps))
     )
+
+
+def _runbook(alert: str) -> Builder[model.DashboardLink]:
+    """A link in the panel's corner: what to do where it shows that this alert's condition holds."""
+    link = dashboard.DashboardLink(f"Runbook of {alert}").type(model.DashboardLinkType.LINK)
+    return link.url(f"${{{RUNBOOKS}:raw}}/{alert}").target_blank(True)
 
 
 def _lines_style(panel: timeseries.Panel) -> PanelBuilder:
@@ -233,8 +267,8 @@ def _legend(mode: common_model.LegendDisplayMode) -> common.VizLegendOptions:
     return common.VizLegendOptions().display_mode(mode).placement(common_model.LegendPlacement.BOTTOM).show_legend(True)
 
 
-def _dash() -> model.DynamicConfigValue:
-    return model.DynamicConfigValue("custom.lineStyle", {"fill": "dash", "dash": [6, 4]})
+def _line(fill: str, drawn: int, left_out: int) -> model.DynamicConfigValue:
+    return model.DynamicConfigValue("custom.lineStyle", {"fill": fill, "dash": [drawn, left_out]})
 
 
 def _mapping(words: Mapping[str, tuple[str, str]]) -> model.ValueMap:
@@ -247,7 +281,8 @@ def _mapping(words: Mapping[str, tuple[str, str]]) -> model.ValueMap:
 
 
 def _range(query: Query, letter: str) -> prometheus.Dataquery:
-    return prometheus.Dataquery().expr(query.expr).legend_format(query.legend).range().ref_id(letter)
+    target = prometheus.Dataquery().expr(query.expr).legend_format(query.legend).range().ref_id(letter)
+    return target.exemplar(True) if query.exemplars else target
 
 
 def _instant(query: Query, letter: str) -> prometheus.Dataquery:

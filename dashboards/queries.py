@@ -12,7 +12,13 @@ RECENT = "10m:1m"
 """How far back, and how often, series that have ended are looked for; each look is one sample of every series."""
 
 
-def worst(rank: Literal["topk", "bottomk"], count: int, shown: str, by: str = "", **signals: Signal) -> str:
+WHOLE_RANGE = "$__range:5m"
+"""The same for what ended at any time of the range: only for few series, or where a missed one costs nothing."""
+
+
+def worst(
+    rank: Literal["topk", "bottomk"], count: int, shown: str, by: str = "", back: str = RECENT, **signals: Signal
+) -> str:
     """An expression, of which only the highest or lowest few series are kept.
 
     Membership is decided once, by the values at the end of the time range (`@ end()`): a plain topk decides anew at
@@ -24,11 +30,27 @@ def worst(rank: Literal["topk", "bottomk"], count: int, shown: str, by: str = ""
         count: How many series stay.
         shown: What is drawn: PromQL with each signal as `{keyword}`.
         by: What is compared, with the same labels; empty: what is drawn.
+        back: How far back series that have ended still take part.
         **signals: Fill the keywords.
     """
     extreme = "max_over_time" if rank == "topk" else "min_over_time"
     drawn = {name: str(signal) for name, signal in signals.items()}
     last = {name: f"{signal} @ end()" for name, signal in signals.items()}
-    recent = {name: f"{extreme}({signal.over(RECENT)} @ end())" for name, signal in signals.items()}
+    recent = {name: f"{extreme}({signal.over(back)} @ end())" for name, signal in signals.items()}
     compared = by or shown
     return f"{shown.format(**drawn)}\nand {rank}({count}, {compared.format(**last)} or {compared.format(**recent)})"
+
+
+AT_END = " @ end()"
+"""Behind every selector of an expression for `worst_at_end`."""
+
+
+def worst_at_end(rank: Literal["topk", "bottomk"], count: int, at_end: str) -> str:
+    """As `worst`, for expressions that are no signals but rates of counters; what has ended takes no part.
+
+    Args:
+        rank: Which end is bad.
+        count: How many series stay.
+        at_end: What is drawn, as it is at the end of the range: with AT_END behind every selector.
+    """
+    return f"{at_end.replace(AT_END, '')}\nand {rank}({count}, {at_end})"

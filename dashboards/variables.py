@@ -1,35 +1,42 @@
-"""The variables of every board, and the matchers that bind a signal to them.
+"""What a reader of a board can choose, and the matchers that bind a signal to it.
 
-Alerts link to boards with `var-cluster=...&var-service=...&var-host=...`: these names are an API.
+Alerts link to boards with `var-cluster=...&var-service=...&var-host=...&var-gpu=...`: these names are an API.
 """
 
+from collections.abc import Callable
+
+from alerts import signals
 from alerts.links import Links
-from alerts.signals import ENGINE_UP, GPU_UP, PROBE_SUCCESS
+from alerts.signals import Signal
 from dashboards.sdk import Builder, common_model, dashboard, model
 
 DATASOURCE = "datasource"
 RUNBOOKS = "runbooks"
 """Base URL of the runbooks: a panel links to `${runbooks}/<AlertName>`."""
+PRICE = "price"
+"""What one GPU costs an hour, in whatever currency."""
 
 IN_SERVICE = {"cluster__re": "$cluster", "namespace__re": "$namespace", "service__re": "$service"}
 """Matchers for what belongs to a service."""
+IN_MODEL = IN_SERVICE | {"model__re": "$model"}
+"""For what the engines of a service do for a model."""
+ON_ENGINE = IN_SERVICE | {"instance__re": "$instance"}
+"""For one engine, whatever it serves: a dead one cannot tell its model."""
+IN_ENGINE = IN_MODEL | {"instance__re": "$instance"}
 ON_HOST = {"cluster__re": "$cluster", "host__re": "$host"}
-"""Matchers for what belongs to a machine: its exporters may live in another namespace than the service."""
+"""For what belongs to a machine: its exporters may live in another namespace than the service."""
+ON_GPU = ON_HOST | {"gpu__re": "$gpu"}
 
 SOURCE = common_model.DataSourceRef(type_val="prometheus", uid=f"${{{DATASOURCE}}}")
 _EVERYTHING = ".*"
 """What All stands for: a list of 2,000 hosts would not fit into a URL. Also matches where the label is missing."""
 
 
-def variables(links: Links) -> list[Builder[model.VariableModel]]:
-    """Data source, then cluster > namespace > service and cluster > host, each All until chosen."""
-    probed = f"{ENGINE_UP}|{PROBE_SUCCESS}"
+def variables(links: Links, names: tuple[str, ...]) -> list[Builder[model.VariableModel]]:
+    """Data source, then what is named, each All until chosen, then what readers do not see."""
     return [
         dashboard.DatasourceVariable(DATASOURCE).label("Data source").type("prometheus"),
-        _labels("cluster", "Cluster", f'{{__name__=~"{probed}|{GPU_UP}"}}'),
-        _labels("namespace", "Namespace", f'{{__name__=~"{probed}", cluster=~"$cluster"}}'),
-        _labels("service", "Service", f'{{__name__=~"{probed}", cluster=~"$cluster", namespace=~"$namespace"}}'),
-        _labels("host", "GPU host", str(GPU_UP.where(cluster__re="$cluster"))),
+        *(_KINDS[name]() for name in names),
         _Hidden(dashboard.ConstantVariable(RUNBOOKS).value(links.runbook_url)),
     ]
 
@@ -57,9 +64,33 @@ def _labels(label: str, title: str, selector: str) -> Builder[model.VariableMode
         .query(query)
         .definition(query)
         .refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED)
-        .sort(model.VariableSort.ALPHABETICAL_ASC)
+        .sort(model.VariableSort.NUMERICAL_ASC if label == "gpu" else model.VariableSort.ALPHABETICAL_ASC)
         .multi(True)
         .include_all(True)
         .all_value(_EVERYTHING)
         .current(model.VariableOption(text=["All"], value=["$__all"]))
     )
+
+
+def _any_of(*found: Signal) -> str:
+    return f'__name__=~"{"|".join(signal.name for signal in found)}"'
+
+
+_SERVED = _any_of(signals.ENGINE_UP, signals.PROBE_SUCCESS)
+
+_KINDS: dict[str, Callable[[], Builder[model.VariableModel]]] = {
+    "cluster": lambda: _labels(
+        "cluster",
+        "Cluster",
+        f"{{{_any_of(signals.ENGINE_UP, signals.PROBE_SUCCESS, signals.GPU_UP, signals.HOST_CLOCK_SKEW)}}}",
+    ),
+    "namespace": lambda: _labels("namespace", "Namespace", f'{{{_SERVED}, cluster=~"$cluster"}}'),
+    "service": lambda: _labels("service", "Service", f'{{{_SERVED}, cluster=~"$cluster", namespace=~"$namespace"}}'),
+    "model": lambda: _labels("model", "Model", str(signals.MODEL_LOADED.where(**IN_SERVICE))),
+    "instance": lambda: _labels("instance", "Engine", str(signals.MODEL_LOADED.where(**IN_MODEL))),
+    "host": lambda: _labels(
+        "host", "Host", f'{{{_any_of(signals.GPU_UP, signals.HOST_CLOCK_SKEW)}, cluster=~"$cluster"}}'
+    ),
+    "gpu": lambda: _labels("gpu", "GPU", str(signals.GPU_UP.where(**ON_HOST))),
+    PRICE: lambda: dashboard.TextBoxVariable(PRICE).label("Price of a GPU hour").default_value("2.50"),
+}

@@ -7,8 +7,13 @@ import logging
 import os
 import socket
 import sys
+from importlib.metadata import version
+from typing import TYPE_CHECKING
 
-from inference.settings import InvalidSettingsError, read
+from inference.settings import InvalidSettingsError, Settings, read
+
+if TYPE_CHECKING:
+    from inference.telemetry.shipping import LogShipping
 
 _LOG_SECONDS = 2.0
 """At the end the last log lines get so long to be written."""
@@ -30,13 +35,27 @@ def main() -> int:
     from inference.serving import serve
     from inference.telemetry.logs import LogThread
 
-    logs = LogThread(settings.log_format, sys.stderr)
+    shipping = _shipping(settings)
+    logs = LogThread(settings.log_format, sys.stderr, shipping.handler if shipping else None)
     logging.basicConfig(level=settings.log_level.upper(), handlers=[logs.handler])
-    code = 0 if serve(settings, listening) else 1
-    if not logs.close(_LOG_SECONDS):
+    code = 0 if serve(settings, listening, shipping.dropped if shipping else dict) else 1
+    written = logs.close(_LOG_SECONDS)
+    sent = shipping is None or shipping.close(settings.telemetry_flush_seconds)
+    if not written:
         # Nobody reads our stderr; the interpreter's own end would wait for whoever does.
         os._exit(code)
+    if not sent:
+        print("the collector did not take the last log lines in time; above they are whole", file=sys.stderr)
     return code
+
+
+def _shipping(settings: Settings) -> "LogShipping | None":
+    if settings.otel_logs_exporter == "none" or not settings.otel_exporter_otlp_endpoint or settings.otel_sdk_disabled:
+        return None
+    # Late: OpenTelemetry's part for logs is not stable; whoever does not ask for it need not have it.
+    from inference.telemetry.shipping import LogShipping
+
+    return LogShipping(settings.otel_exporter_otlp_endpoint, version("inferwatch"))
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -19,15 +19,21 @@ from inference.engine.engine import Engine, Limits
 from inference.engine.models import ModelSource, load
 from inference.faults import Faults
 from inference.settings import Settings
-from inference.telemetry.ended import Silence, Telemetry
+from inference.telemetry.ended import Dropped, Silence, Telemetry
 from inference.telemetry.lines import log_request
 from inference.telemetry.tally import Steps
 
 _log = logging.getLogger(__name__)
 
 
-def serve(settings: Settings, listening: socket.socket) -> bool:
-    """Serve on a bound socket until a signal comes; whether its engine was alive to the end."""
+def serve(settings: Settings, listening: socket.socket, lines_dropped: Dropped = dict) -> bool:
+    """Serve on a bound socket until a signal comes; whether its engine was alive to the end.
+
+    Args:
+        settings: All of them.
+        listening: The socket.
+        lines_dropped: Reads how many log lines were lost on their way to a collector.
+    """
     failed = False
 
     def give_up() -> None:
@@ -35,7 +41,7 @@ def serve(settings: Settings, listening: socket.socket) -> bool:
         failed = True
         server.should_exit = True
 
-    service = assemble(settings, give_up)
+    service = assemble(settings, give_up, lines_dropped)
     audit = AuditLog(settings.audit_log, settings.audit_log_days) if settings.audit_log else None
     config = uvicorn.Config(
         create_app(service, _entrance(settings, audit)),
@@ -60,7 +66,7 @@ def serve(settings: Settings, listening: socket.socket) -> bool:
     return not failed
 
 
-def assemble(settings: Settings, on_give_up: Callable[[], None]) -> Service:
+def assemble(settings: Settings, on_give_up: Callable[[], None], lines_dropped: Dropped) -> Service:
     """The parts of the service, not yet started."""
     faults = Faults()
     for kind, strength in settings.faults:
@@ -85,7 +91,7 @@ def assemble(settings: Settings, on_give_up: Callable[[], None]) -> Service:
     return Service(
         model_name=settings.model_name,
         engine=engine,
-        telemetry=_telemetry(settings, engine, steps),
+        telemetry=_telemetry(settings, engine, steps, lines_dropped),
         faults=faults,
         faults_enabled=settings.enable_faults,
         created=int(time.time()),
@@ -106,11 +112,11 @@ def _entrance(settings: Settings, audit: AuditLog | None) -> Entrance:
     )
 
 
-def _telemetry(settings: Settings, engine: Engine, steps: Steps) -> Telemetry:
+def _telemetry(settings: Settings, engine: Engine, steps: Steps, lines_dropped: Dropped) -> Telemetry:
     if settings.otel_sdk_disabled:
         return Silence()
     # Late: switched off, it must not even be imported.
     from inference.telemetry.recorder import About, Recorder
 
     about = About(settings.model_name, version("inferwatch"), settings.config_hash, settings.gpu_uuids)
-    return Recorder(about, engine.snapshot, steps, settings.otel_exporter_otlp_endpoint)
+    return Recorder(about, engine.snapshot, steps, settings.otel_exporter_otlp_endpoint, lines_dropped)

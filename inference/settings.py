@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from inference.faults import FaultKind, InvalidFaultError, Strength, from_environment
 from inference.kinds import GpuUuids, KeysPath, LogFile, ModelPlace, Origins, Rate, Url, is_loopback
 
-_WHERE = frozenset({"host", "port"})
+_WHERE = frozenset({"host", "port", "gpu_uuids"})
 """Settings that say where the service is, not what it does."""
 
 
@@ -133,8 +133,17 @@ class Settings(BaseSettings):
         description="OTLP/HTTP collector that gets the traces, for instance http://127.0.0.1:4318; without it none are "
         "sent; OpenTelemetry's other variables hold as well",
     )
+    otel_logs_exporter: Literal["none", "otlp"] = Field(
+        "none",
+        alias="OTEL_LOGS_EXPORTER",
+        description="otlp sends log lines to OTEL_EXPORTER_OTLP_ENDPOINT too, beside stderr; none does not",
+    )
     telemetry_flush_seconds: float = Field(
-        2.0, alias="TELEMETRY_FLUSH_SECONDS", ge=0, le=30, description="at the end the last traces get so long to leave"
+        2.0,
+        alias="TELEMETRY_FLUSH_SECONDS",
+        ge=0,
+        le=30,
+        description="at the end the last traces get so long to leave, and then the last log lines",
     )
     otel_sdk_disabled: bool = Field(False, alias="OTEL_SDK_DISABLED", description="measure nothing, serve no /metrics")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
@@ -147,8 +156,18 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _is_guarded(self) -> Self:
         if not (self.api_keys_file or self.allow_anonymous or is_loopback(self.host)):
-            message = "needed where INFERENCE_HOST is not a loopback address; or set ALLOW_ANONYMOUS=1"
+            message = (
+                f"a file of name:key lines is needed, as {self.host} is no loopback address; "
+                "or set ALLOW_ANONYMOUS=1 where something else keeps strangers out"
+            )
             raise PydanticCustomError("unguarded", message, {"alias": "API_KEYS_FILE"})
+        return self
+
+    @model_validator(mode="after")
+    def _logs_have_a_collector(self) -> Self:
+        if self.otel_logs_exporter == "otlp" and not self.otel_exporter_otlp_endpoint:
+            message = "needed where OTEL_LOGS_EXPORTER is otlp: the collector that takes the log lines"
+            raise PydanticCustomError("nowhere", message, {"alias": "OTEL_EXPORTER_OTLP_ENDPOINT"})
         return self
 
     @property
@@ -203,6 +222,7 @@ def shown_default(field: FieldInfo) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m inference",
+        usage="%(prog)s [options]",
         description="The reference inference service: OpenAI's completions API over a small batching engine.",
         epilog="Each setting can also be given in the environment, by the name in brackets; flags win.",
     )

@@ -2,12 +2,18 @@
 
 import os
 import random
+import re
 import shutil
 import socket
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from compose.binaries import free_of_root
+
+KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,3 +52,65 @@ def free_port() -> Callable[[], int]:
             return port
 
     return find
+
+
+@pytest.fixture(scope="session")
+def debian(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
+    """`debian("sid", "promtool")`: a package of another Debian, unpacked; kept in pytest's cache for later runs.
+
+    From where this machine's own packages come from. Skips the test, with the reason, where it cannot be had.
+    """
+    cache = getattr(request.config, "cache", None)
+    kept = cache.mkdir("packages") if cache else tmp_path_factory.mktemp("packages")
+
+    def fetch(suite: str, package: str) -> Path:
+        unpacked: Path = kept / f"{suite}-{package}"
+        if not unpacked.exists():
+            scratch = tmp_path_factory.mktemp(suite)
+            _download(scratch, suite, package)
+            (archive,) = scratch.glob("*.deb")
+            subprocess.run(["dpkg", "-x", archive, scratch / "x"], check=True)
+            free_of_root(scratch / "x")
+            shutil.move(scratch / "x", unpacked)
+        return unpacked
+
+    return fetch
+
+
+def _download(scratch: Path, suite: str, package: str) -> None:
+    """Download with package lists of its own; nothing outside scratch is written."""
+    for folder in ("lists/partial", "cache/archives/partial"):
+        (scratch / folder).mkdir(parents=True)
+    (scratch / "sources.list").write_text(f"deb [signed-by={KEYS}] {_mirror(scratch)} {suite} main\n")
+    private = {
+        "Dir::Etc::sourcelist": str(scratch / "sources.list"),
+        "Dir::Etc::sourceparts": "-",
+        "Dir::State::Lists": str(scratch / "lists"),
+        "Dir::Cache": str(scratch / "cache"),
+        "Acquire::Languages": "none",
+        "Acquire::Check-Valid-Until": "false",
+    }
+    options = [word for name, value in private.items() for word in ("-o", f"{name}={value}")]
+    _apt(scratch, *options, "update")
+    _apt(scratch, *options, "download", package)
+
+
+def _mirror(scratch: Path) -> str:
+    """Where this machine gets Debian's packages from."""
+    if shutil.which("apt-get") is None or not Path("/etc/debian_version").exists():
+        pytest.skip("no package of another Debian: this is no Debian machine")
+    codename = re.search(r"^VERSION_CODENAME=(\w+)$", Path("/etc/os-release").read_text(), re.MULTILINE)
+    listed = _apt(scratch, "indextargets", "--format", "$(CODENAME) $(SITE)", "Created-By: Packages").splitlines()
+    sites = [site for suite, site in map(str.split, listed) if codename and suite == codename[1]]
+    if not sites:
+        pytest.skip("no package of another Debian: apt names no mirror of this release")
+    return sites[0]
+
+
+def _apt(scratch: Path, *arguments: str) -> str:
+    """Output of apt-get; skips where it fails."""
+    command = ["apt-get", "-qq", "-o", "APT::Sandbox::User=root", *arguments]
+    ran = subprocess.run(command, cwd=scratch, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
+    if ran.returncode:
+        pytest.skip(f"no package of another Debian: {(ran.stderr.strip().splitlines() or ['apt-get failed'])[-1]}")
+    return ran.stdout

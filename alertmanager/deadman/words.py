@@ -87,17 +87,25 @@ def _text(notice: Notice) -> str:
 
 
 def _html(notice: Notice) -> str:
-    color = "#d00000" if notice.blind else "#1a7f4b"
+    color, on_dark = ("#d00000", "#ff6b6b") if notice.blind else ("#1a7f4b", "#4fc98a")
+    # For who reads it at night, in a client that takes style sheets; every other style is inline.
+    dark = (
+        "body { background: #131417 !important; color: #dcdee1 !important } .card { background: #1d1f23 !important } "
+        f".status {{ color: {on_dark} !important }} span {{ color: #9a9ca1 !important }} a {{ color: #8ab8f5 }}"
+    )
     rows = "".join(
         f'<p style="margin:6px 0"><span style="color:#5c6370">{heading}:</span> {html.escape(text)}</p>'
         for heading, text in notice.lines
     )
     link = f'<p><a href="{html.escape(notice.runbook_url)}">Runbook</a></p>' if notice.runbook_url else ""
     return (
-        '<!DOCTYPE html><html lang="en"><body style="margin:0;padding:16px;background:#f2f3f5;color:#1d1f23;'
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
+        f"<style>@media (prefers-color-scheme: dark) {{ {dark} }}</style></head>"
+        '<body style="margin:0;padding:16px;background:#f2f3f5;color:#1d1f23;'
         "font:15px/1.5 -apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif\">"
-        f'<div style="max-width:600px;margin:0 auto;padding:18px 24px;background:#ffffff;border-top:6px solid {color};'
-        f'border-radius:8px"><div style="font-weight:700;color:{color}">{notice.status}</div>'
+        f'<div class="card" style="max-width:600px;margin:0 auto;padding:18px 24px;background:#ffffff;'
+        f'border-top:6px solid {color};border-radius:8px">'
+        f'<div class="status" style="font-weight:700;color:{color}">{notice.status}</div>'
         f'<div style="font-size:21px;font-weight:700">{html.escape(notice.summary)}</div>{rows}{link}</div>'
         "</body></html>"
     )

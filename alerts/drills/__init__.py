@@ -2,6 +2,7 @@
 
 from alerts.drills import (
     alerting_goes_blind,
+    engine_answers_wrong,
     engine_dies,
     engine_hangs,
     exporter_dies,
@@ -36,6 +37,7 @@ DRILLS: tuple[Drill, ...] = (
     gpu_overheats.DRILL,
     service_fails.DRILL,
     requests_fail_in_bursts.DRILL,
+    engine_answers_wrong.DRILL,
     exporter_dies.DRILL,
     prometheus_is_cut_off.DRILL,
     root_is_silenced.DRILL,

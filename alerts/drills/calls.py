@@ -1,10 +1,12 @@
 """HTTP calls of drills to a stack, never through a proxy: what they ask is on this host or on its own network."""
 
+import time
 from typing import Any
 
 import httpx
 
 _SECONDS = 5.0
+_LONGEST_START_SECONDS = 60.0
 
 
 def call(method: str, url: str, body: object = None) -> Any:  # noqa: ANN401 - whatever JSON the part answers
@@ -16,3 +18,15 @@ def call(method: str, url: str, body: object = None) -> Any:  # noqa: ANN401 - w
     answer = httpx.request(method, url, json=body, timeout=_SECONDS, trust_env=False)
     answer.raise_for_status()
     return answer.json() if answer.content else None
+
+
+def until_it_answers(url: str) -> None:
+    """Wait for a part that was let start again: how long it takes is no property of the alerting; 60 s at most."""
+    give_up = time.monotonic() + _LONGEST_START_SECONDS
+    while time.monotonic() < give_up:
+        try:
+            httpx.get(url, timeout=_SECONDS, trust_env=False)
+        except httpx.HTTPError:
+            time.sleep(0.2)
+        else:
+            return

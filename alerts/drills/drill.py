@@ -13,6 +13,10 @@ PAGE: tuple[Channel, ...] = ("slack", "email")
 TICKET: tuple[Channel, ...] = ("slack",)
 
 
+class DrillRefused(Exception):  # noqa: N818 - it is a refusal, not a fault
+    """The stack is in no state to be drilled; the message says what to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Drill:
     """A fault that can be injected into a running stack, and what must be heard of it.
@@ -30,11 +34,13 @@ class Drill:
     channels: tuple[Channel, ...]
     inject: Callable[[Stack], None]
     mend: Callable[[Stack], None]
-    """Undoes inject; safe to call twice, and where inject failed half way."""
+    """Undoes inject, and returns once the fault is gone; safe to call twice, and where inject failed half way."""
     subject: Callable[[Stack], tuple[str, ...]]
     """Words that each firing message must contain: the service, the host, the GPU."""
     broken: tuple[Channel, ...] = ()
     """Channels that the fault itself breaks: what reaches them of this alert is welcome, however late or often."""
+    prepare: Callable[[Stack], None] = lambda stack: None
+    """Waits, before anything is broken, for what the fault needs; raises TimeoutError where it does not come."""
     extra_bound: Callable[[Timing], float] = lambda timing: 0.0
     """Seconds that this fault takes beyond the alert's bound, where its path is longer than a rule's."""
 

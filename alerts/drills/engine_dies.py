@@ -1,5 +1,6 @@
 """The engine's process is killed and stays down."""
 
+from alerts.drills.calls import until_it_answers
 from alerts.drills.drill import PAGE, Drill
 from alerts.drills.stack import Stack
 
@@ -11,6 +12,7 @@ def _inject(stack: Stack) -> None:
 
 def _mend(stack: Stack) -> None:
     stack.release("inference")
+    until_it_answers(stack.url("inference"))
 
 
 DRILL = Drill(

@@ -1,6 +1,9 @@
 """The simulated GPU that drills break."""
 
+import httpx
+
 from alerts.drills.calls import call
+from alerts.drills.drill import DrillRefused
 from alerts.drills.stack import Stack
 
 GPU = 1
@@ -11,6 +14,16 @@ def set_gpu(stack: Stack, **fields: object) -> None:
     """Set fields of the GPU through the simulator's control API (exporters/gpu/README.md); None gives one back.
 
     Raises:
-        httpx.HTTPError: If the exporter does not answer, or its GPUs are real.
+        DrillRefused: If the GPUs are real, or there are fewer of them.
+        httpx.HTTPError: If the exporter does not answer.
     """
-    call("PATCH", f"{stack.url('gpu-exporter')}/simulator/gpus/{GPU}", fields)
+    url = f"{stack.url('gpu-exporter')}/simulator/gpus/{GPU}"
+    try:
+        call("PATCH", url, fields)
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code != httpx.codes.NOT_FOUND:
+            raise
+        raise DrillRefused(
+            f"no simulated GPU {GPU} to break at {url}: the GPUs there are real, or fewer. Real ones are not broken; "
+            "start a stack with GPU_EXPORTER_SOURCE=simulated for this drill"
+        ) from error

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from alerts.drills.drill import Drill
 from alerts.drills.inbox import Message
-from alerts.rules.rule import Alert
+from alerts.rule import Alert
 
 
 @dataclass(slots=True)

@@ -1,5 +1,6 @@
 """Everything that Prometheus watches dies at once, but for the alerting itself: one page, not one for each part."""
 
+from alerts.drills.calls import until_it_answers
 from alerts.drills.drill import PAGE, Drill
 from alerts.drills.stack import Stack
 
@@ -16,6 +17,8 @@ def _inject(stack: Stack) -> None:
 def _mend(stack: Stack) -> None:
     for part in PARTS:
         stack.release(part)
+    for part in PARTS:
+        until_it_answers(stack.url(part))
 
 
 DRILL = Drill(

@@ -11,11 +11,12 @@ from collections.abc import Callable
 import httpx
 
 from alerts.drills.calls import call
-from alerts.drills.drill import Drill
+from alerts.drills.drill import Drill, DrillRefused
 from alerts.drills.inbox import Message, messages
 from alerts.drills.judge import Report, expected, judge
 from alerts.drills.stack import Stack
 from alerts.rules import catalogue
+from alerts.rules.inhibitors import tail_seconds, twin_name
 from alerts.timing import DELIVERY_SECONDS, NOTIFIER_SECONDS
 
 TOLERANCE_SECONDS = 5
@@ -25,16 +26,13 @@ _POLL_SECONDS = 0.25
 Say = Callable[[str], None]
 
 
-class DrillRefused(Exception):  # noqa: N818 - it is a refusal, not a fault
-    """The stack is in no state to be drilled; the message says what to do."""
-
-
 def run(drill: Drill, stack: Stack, say: Say, *, real_channels: bool = False) -> Report:
     """Run a drill; the fault is mended whatever happens, Ctrl-C included.
 
     Raises:
-        DrillRefused: Before anything is broken, if an alert is active already, the inbox or Prometheus does
-            not answer, or messages would reach people and real_channels is not set.
+        DrillRefused: Before anything is broken, if an alert is active already or the drill's own stays muted, the
+            inbox or Prometheus does not answer, what the drill breaks is real, or messages would reach people and
+            real_channels is not set.
         httpx.HTTPError: If the fault could not be injected.
     """
     if not stack.receivers_are_inbox and not real_channels:
@@ -72,8 +70,8 @@ class _Run:
             self.report.paged = self._await("firing", self.broken_at, self.report.deadline)
             self._linger(self.broken_at + self.watch)
         finally:
-            self.mended_at = time.time()
             self.drill.mend(self.stack)
+            self.mended_at = time.time()
             self.say("mended")
         self.report.resolved = self._await("resolved", self.mended_at, self.report.resolve_deadline)
         self._settle()
@@ -82,12 +80,31 @@ class _Run:
 
     def _preflight(self) -> None:
         try:
+            self._until_unmuted()
             active = self._active()
+            self.drill.prepare(self.stack)
             self.before = frozenset(message.id for message in messages(self.stack.url("inbox")))
         except httpx.HTTPError as error:
             raise DrillRefused(f"the stack does not answer ({error}); is it up? see `inferwatch status`") from error
+        except TimeoutError as error:
+            raise DrillRefused(str(error)) from error
         if active:
             raise DrillRefused(f"already active: {', '.join(sorted(active))}; a drill needs a quiet stack")
+
+    def _until_unmuted(self) -> None:
+        """Wait while twins of an earlier incident would still mute the drill's alert; they end by themselves."""
+        if not (muting := self._muting()) or self._active():
+            return
+        longest = tail_seconds([self.known[self.drill.alert]], self.stack.timing)
+        self.say(f"waiting up to {longest:.0f} s: an earlier incident still mutes {self.drill.alert}")
+        give_up = time.time() + longest + TOLERANCE_SECONDS
+        while muting and time.time() < give_up:
+            time.sleep(_POLL_SECONDS)
+            muting = self._muting()
+        if muting:
+            raise DrillRefused(
+                f"{self.drill.alert} stays muted by {', '.join(sorted(muting))}; see `inferwatch status`"
+            )
 
     def _await(self, status: str, since: float, deadline: float) -> dict[str, float]:
         """Seconds until each channel had its message; channels that stay silent are missing."""
@@ -121,10 +138,19 @@ class _Run:
 
     def _active(self) -> set[str]:
         """Names of alerts, pending or firing, that can reach a person and are not about this machine's own state."""
-        alerts = call("GET", f"{self.stack.url('prometheus')}/api/v1/alerts")["data"]["alerts"]
-        told = [alert["labels"] for alert in alerts if alert["labels"].get("severity") != "none"]
+        told = {labels["alertname"] for labels in self._alerts() if labels.get("severity") != "none"}
         host = {name for name, alert in self.known.items() if alert.component == "host"} - {self.drill.alert}
-        return {labels["alertname"] for labels in told} - host
+        return told - host
+
+    def _muting(self) -> set[str]:
+        """Names of hidden twins, left by an earlier incident, that may mute the drill's alert."""
+        edges = [(root, mute) for root in self.known.values() for mute in root.mutes if mute.alert == self.drill.alert]
+        twins = {twin_name(root, mute) for root, mute in edges}
+        return {labels["alertname"] for labels in self._alerts()} & twins
+
+    def _alerts(self) -> list[dict[str, str]]:
+        alerts = call("GET", f"{self.stack.url('prometheus')}/api/v1/alerts")["data"]["alerts"]
+        return [alert["labels"] for alert in alerts]
 
     def _new(self) -> list[Message]:
         try:

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from alerts.rules.rule import Recording
-from alerts.signals import Signal
-from alerts.timing import Timing
+from alerts.rule import Recording
+from alerts.signals import ENGINE_GPU, ENGINE_UP, Signal
+from alerts.timing import Timing, duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +20,13 @@ class Adapter:
 def record(signal: Signal, expr: str) -> Recording:
     """The recording that fills a signal."""
     return Recording(str(signal), expr)
+
+
+def record_gpus(kind: str, native: str, timing: Timing) -> Recording:
+    """The recording that says on which GPUs the engines of a kind compute, by an expression with the label `uuid`.
+
+    An engine that is down tells nothing, least of all one that its GPU took down: what it said last holds until it
+    answers again.
+    """
+    said = ENGINE_GPU.where(engine=kind).over(duration(timing.window(60)))
+    return record(ENGINE_GPU, f"{native}\nor\nlast_over_time({said}) and on (cluster, job, instance) {ENGINE_UP} == 0")

@@ -1,8 +1,8 @@
 """The reference service (python -m inference): its own metrics as canonical signals."""
 
 from alerts import signals
-from alerts.engines.adapter import Adapter, record
-from alerts.rules.rule import Recording
+from alerts.engines.adapter import Adapter, record, record_gpus
+from alerts.rule import Recording
 from alerts.timing import Timing, duration
 from exporters.catalogue import llm
 from exporters.catalogue.labels import SERVICE_FAULTS
@@ -17,9 +17,14 @@ def _with_model(expr: str) -> str:
     return f'label_replace({expr}, "model", "$1", "gen_ai_request_model", "(.*)")'
 
 
-def _buckets(metric: Metric, minute: str) -> str:
-    rate = _with_model(f'rate({metric.bucket}{{engine="{KIND}"}}[{minute}])')
+def _buckets(metric: Metric, minute: str, also: str = "") -> str:
+    rate = _with_model(f'rate({metric.bucket}{{engine="{KIND}"{also}}}[{minute}])')
     return f"sum by ({_PER_SERVICE}) ({rate})"
+
+
+def _own_buckets(metric: Metric, minute: str) -> str:
+    """Of a metric that calls the model what canonical signals call it."""
+    return f'sum by ({_PER_SERVICE}) (rate({metric.bucket}{{engine="{KIND}"}}[{minute}]))'
 
 
 def _recordings(timing: Timing) -> tuple[Recording, ...]:
@@ -44,12 +49,15 @@ def _recordings(timing: Timing) -> tuple[Recording, ...]:
         record(signals.VALID_REQUESTS, f"sum without ({without}) ({well} or {counted})"),
         record(signals.TIME_TO_FIRST_TOKEN, _buckets(llm.TIME_TO_FIRST_TOKEN, minute)),
         record(signals.TIME_PER_OUTPUT_TOKEN, _buckets(llm.TIME_PER_OUTPUT_TOKEN, minute)),
+        record(signals.INTER_TOKEN_LATENCY, _own_buckets(llm.INTER_TOKEN_LATENCY, minute)),
+        record(signals.QUEUE_TIME, _own_buckets(llm.QUEUE_TIME, minute)),
+        record(signals.REQUEST_DURATION, _buckets(llm.REQUEST_DURATION, minute, ', error_type=""')),
         record(signals.RESTARTS, f"resets({llm.ENGINE_STEPS.where(engine=KIND).over(lately)})"),
         record(signals.KV_CACHE_USAGE, str(llm.KV_CACHE_USAGE.where(engine=KIND))),
         record(signals.PREEMPTIONS, f"rate({llm.PREEMPTIONS.where(engine=KIND).over(minute)})"),
         record(signals.REJECTIONS, f"rate({llm.REJECTIONS.where(engine=KIND).over(minute)})"),
         record(signals.BUILD_INFO, str(llm.BUILD_INFO.where(engine=KIND))),
-        record(signals.ENGINE_GPU, str(llm.GPU_INFO.where(engine=KIND))),
+        record_gpus(KIND, str(llm.GPU_INFO.where(engine=KIND)), timing),
     )
 
 

@@ -2,7 +2,7 @@
 
 from alerts import signals
 from alerts.engines.adapter import Adapter, record
-from alerts.rules.rule import Recording
+from alerts.rule import Recording
 from alerts.timing import Timing, duration
 from exporters.catalogue import gpu, gpu_health, gpu_use
 from exporters.catalogue.metric import Metric
@@ -37,6 +37,7 @@ def _recordings(timing: Timing) -> tuple[Recording, ...]:
         record(signals.GPU_TEMPERATURE, str(gpu.TEMPERATURE)),
         record(signals.GPU_TEMPERATURE_MARGIN, str(gpu.TEMPERATURE_MARGIN)),
         record(signals.GPU_POWER, str(gpu.POWER)),
+        record(signals.GPU_PROGRAM_MEMORY, str(gpu_use.PROGRAM_MEMORY)),
         record(signals.GPU_SEEN_AT, _seen_at(timing)),
         record(signals.GPU_DRIVER_UP, str(gpu.DRIVER_UP)),
         record(signals.GPU_LAST_ERROR, _last_error()),

@@ -1,20 +1,36 @@
 """The catalogue of rules: one file per subject, listed here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from alerts.objectives import Objectives, check_names, load
-from alerts.rules import engine, engine_load, gpu, gpu_limits, gpu_wear, host, rollups, service, slo, telemetry
+from alerts.rule import Alert, Group
+from alerts.rules import (
+    capacity,
+    changes,
+    engine,
+    engine_load,
+    engine_pace,
+    gpu,
+    gpu_limits,
+    gpu_wear,
+    host,
+    rollups,
+    service,
+    slo,
+    telemetry,
+)
 from alerts.rules.inhibitors import check_leads, twins
-from alerts.rules.redundancy import page_and_ticket, replica_recordings, root_recording
-from alerts.rules.rule import Alert, Group
+from alerts.rules.redundancy import page_and_ticket, recordings_of
 from alerts.timing import Timing
 
 Build = Callable[[Timing, Objectives], Group]
 GROUPS: tuple[Build, ...] = (
     engine.group,
     engine_load.group,
+    engine_pace.group,
     service.group,
+    capacity.group,
     slo.group,
     slo.slow_group,
     gpu.group,
@@ -23,6 +39,7 @@ GROUPS: tuple[Build, ...] = (
     host.group,
     telemetry.group,
     rollups.group,
+    changes.group,
 )
 
 
@@ -36,6 +53,26 @@ def catalogue(timing: Timing, objectives: Objectives | None = None) -> dict[str,
     return {alert.name: alert for group in _stated(timing, objectives or load()) for alert in group.alerts}
 
 
+class _Asked(dict[str, float]):
+    """Thresholds as objectives.yaml states them; notes which ones the catalogue asks for, and its defaults."""
+
+    def __init__(self, stated: Mapping[str, float]) -> None:
+        super().__init__(stated)
+        self.defaults: dict[str, float] = {}
+
+    def get(self, alert: str, default: float) -> float:  # type: ignore[override]
+        self.defaults[alert] = default
+        return super().get(alert, default)
+
+
+def thresholds(timing: Timing, objectives: Objectives) -> dict[str, float]:
+    """The catalogue's own threshold of each alert that has one to be changed, in the alert's unit."""
+    asked = _Asked(objectives.thresholds)
+    for build in GROUPS:
+        build(timing, replace(objectives, thresholds=asked))
+    return dict(sorted(asked.defaults.items()))
+
+
 def groups(timing: Timing, objectives: Objectives | None = None) -> tuple[Group, ...]:
     """Every group as it is written: page and ticket of each alert that breaks a replica, then its inhibitor twins.
 
@@ -45,7 +82,8 @@ def groups(timing: Timing, objectives: Objectives | None = None) -> tuple[Group,
     """
     stated = objectives or load()
     known = catalogue(timing, stated)
-    check_names(stated, {alert.name for build in GROUPS for alert in build(timing, stated).alerts})
+    names = {alert.name for build in GROUPS for alert in build(timing, stated).alerts}
+    check_names(stated, names, thresholds(timing, stated))
     check_leads(known, timing)
     return tuple(_written(group, timing, stated, known) for group in _stated(timing, stated))
 
@@ -66,9 +104,7 @@ def _kept(alert: Alert, there: set[str]) -> Alert:
 
 def _written(group: Group, timing: Timing, objectives: Objectives, known: dict[str, Alert]) -> Group:
     roots = tuple(alert for alert in group.alerts if alert.breaks_replica)
-    recordings = (*group.recordings, *(root_recording(root) for root in roots))
-    if roots:
-        recordings += replica_recordings(objectives)
+    recordings = group.recordings + recordings_of(roots, timing, objectives)
     rules = [rule for alert in group.alerts for rule in (*_by_severity(alert), *twins(alert, timing, known))]
     # A root of several rules, one for each objective, has one twin, after the last of them.
     once = tuple(dict.fromkeys(reversed(rules)))[::-1]

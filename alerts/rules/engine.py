@@ -1,20 +1,21 @@
 """Is each inference engine alive, and does it make progress?"""
 
-from alerts import signals
+from alerts import boards, signals
 from alerts.engines import ENGINES
 from alerts.engines.adapter import record
 from alerts.objectives import Objectives
-from alerts.rules.rule import Alert, Group, Mute
+from alerts.rule import Alert, Group, Mute
 from alerts.timing import Timing, duration
 from exporters.catalogue.labels import CLUSTER, INSTANCE, SERVICE
 
-_BOARD = "d/fleet/fleet?var-cluster={{ $labels.cluster | urlquery }}&var-service={{ $labels.service | urlquery }}"
+_BOARD = boards.OF_SERVICE
 _SERVICE = (CLUSTER, SERVICE)
-_SYMPTOMS = ("ServiceCapacityLost", "ServiceDown", "SloFastBurn")
+SYMPTOMS = ("ServiceCapacityLost", "ServiceDown", "SloFastBurn")
 """What users of a service feel where so many of its engines are broken that one of them pages."""
 
-_OWN_TICKETS = (
+OWN_TICKETS = (
     "EngineModelNotLoaded",
+    "EngineThroughputDrop",
     "EngineQueueBacklog",
     "EngineKvCacheSaturated",
     "EnginePreemptionStorm",
@@ -23,12 +24,14 @@ _OWN_TICKETS = (
 )
 """What a broken engine also shows of itself."""
 
+FLAP_SECONDS = 180
+"""What is bad for half of every five minutes is one incident: its good half and the time to notice the next bad one."""
 HUNG_WINDOW_SECONDS = 15
 """Three scrapes at the default clock: the idle heartbeat turns at least once a second, so none in 15 s is no chance."""
 
 _MUTES = (
-    *(Mute(symptom, _SERVICE) for symptom in _SYMPTOMS),
-    *(Mute(ticket, (CLUSTER, INSTANCE)) for ticket in _OWN_TICKETS),
+    *(Mute(symptom, _SERVICE) for symptom in SYMPTOMS),
+    *(Mute(ticket, (CLUSTER, INSTANCE)) for ticket in OWN_TICKETS),
 )
 
 
@@ -53,7 +56,7 @@ def _down(timing: Timing) -> Alert:
         "gone, or its metrics page takes more than " + duration(timing.scrape_timeout) + ".",
         board=_BOARD,
         pending=15,
-        keep_firing=60,
+        keep_firing=FLAP_SECONDS,
         hard=True,
         # A refused connection fails at once; a frozen process only after the scrape timeout.
         delay=timing.scrape_timeout,
@@ -91,9 +94,11 @@ def _hung(timing: Timing) -> Alert:
         threshold="above 0 steps/s",
         board=_BOARD,
         pending=10,
-        keep_firing=60,
+        keep_firing=FLAP_SECONDS,
         hard=True,
         window=window,
+        # A window without a turn may have begun one scrape before the last of them.
+        soonest=window - timing.scrape_interval,
         hops=2,  # the probe's signal is recorded in the group `service`
         mutes=_MUTES,
         breaks_replica=True,

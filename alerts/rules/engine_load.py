@@ -5,12 +5,12 @@ Users' pain pages through the objectives (SloFastBurn) and the probe; these say 
 
 from typing import Unpack
 
-from alerts import signals
+from alerts import boards, signals
 from alerts.objectives import Objectives
-from alerts.rules.rule import Alert, Class, Group, Words
+from alerts.rule import Alert, Class, Group, Words
 from alerts.timing import Timing, duration
 
-BOARD = "d/fleet/fleet?var-cluster={{ $labels.cluster | urlquery }}&var-service={{ $labels.service | urlquery }}"
+BOARD = boards.OF_SERVICE
 WHICH = "{{ $labels.service }} on {{ $labels.host }}"
 
 BATCHES_WAITING = 2
@@ -22,6 +22,8 @@ PREEMPTIONS_PER_REQUEST = 0.1
 REJECTED_RATIO = 0.05
 FAILED_RATIO = 0.05
 """One request in twenty; below it, retries of clients hide the trouble."""
+OWN_ERRORS = "timeout_queue|timeout_decode|oom|engine_dead|internal_error"
+"""Errors of requests that the engine had taken."""
 EVENTS_PER_SECOND = 0.05
 """A ratio of fewer than three requests a minute says nothing."""
 RESTARTS = 2
@@ -123,6 +125,9 @@ def _backlog(timing: Timing, objectives: Objectives) -> Alert:
         action="Add replicas or shed load; see on the board whether arrivals rose or the engine slowed down.",
         description="More requests wait at {{ $labels.instance }} than a few batches can take.",
         value="{{ $value | humanize }} batches wait",
+        peak=f"{{{{ with query (printf `max_over_time({signals.WAITING}{{cluster=%q, instance=%q}}"
+        f"[{duration(timing.window(3600))}])` $labels.cluster $labels.instance) }}}}"
+        "{{ . | first | value | humanize }} requests{{ end }}",
         threshold=f"at most {batches:g}",
     )
 
@@ -174,7 +179,7 @@ def _rejections(timing: Timing, objectives: Objectives) -> Alert:
 
 
 def _failures(timing: Timing, objectives: Objectives) -> Alert:
-    ours = signals.REQUEST_ERRORS.where(error_type__re="timeout_queue|timeout_decode|oom|engine_dead|internal_error")
+    ours = signals.REQUEST_ERRORS.where(error_type__re=OWN_ERRORS)
     return _share(
         timing,
         "EngineErrorsInternal",
@@ -201,7 +206,7 @@ def _share(timing: Timing, name: str, rate: str, most: float, **words: Unpack[Wo
 
 
 def _drift(timing: Timing) -> Alert:
-    kinds = f"count by (cluster, namespace, service, version, model, config_hash) ({signals.BUILD_INFO})"
+    kinds = f"count by (cluster, namespace, service, version, model, config_hash, fingerprint) ({signals.BUILD_INFO})"
     return _ticket(
         "EngineConfigDrift",
         f"count by (cluster, namespace, service) ({kinds}) > count by (cluster, namespace, service) "
@@ -211,8 +216,9 @@ def _drift(timing: Timing) -> Alert:
         cls="root",
         summary="Replicas differ: {{ $labels.service }}",
         impact="Users of {{ $labels.service }} get different answers or speeds, depending on where they land.",
-        action="Compare version and config_hash of the replicas, and finish or undo the deployment.",
-        description="Replicas of {{ $labels.service }} that serve the same model run different versions or settings.",
+        action="Compare version, config_hash and fingerprint of the replicas, and finish or undo the deployment.",
+        description="Replicas of {{ $labels.service }} that serve one model run different versions, settings or "
+        "weights.",
         value="{{ $value }} builds",
         threshold="one for each model",
     )

@@ -1,21 +1,22 @@
 """Roots: the ways in which a GPU fails its users, in the order in which one explains the other.
 
 Fallen off the bus > missing > fatal XID > uncorrectable memory error > overheating; each mutes those below it on the
-same GPU, and the tickets that it explains.
+same GPU, the tickets that it explains and, where it is known whose GPU it is, the alerts of its engines.
 """
 
 from collections.abc import Iterable
 
-from alerts import signals
+from alerts import boards, signals
 from alerts.engines import GPU_SOURCES
 from alerts.engines.own_gpu import EVENT_SECONDS
 from alerts.objectives import Objectives
-from alerts.rules.rule import Alert, Group, Mute
+from alerts.rule import Alert, Group, Mute
+from alerts.rules import engine
 from alerts.timing import Timing, duration
-from exporters.catalogue.labels import CLUSTER, HOST, UUID
+from exporters.catalogue.labels import CLUSTER, HOST, INSTANCE, SERVICE, UUID
 from exporters.catalogue.xid import BY_CODE, FATAL
 
-BOARD = "d/fleet/fleet?var-cluster={{ $labels.cluster | urlquery }}&var-host={{ $labels.host | urlquery }}"
+BOARD = boards.OF_GPU
 WHICH = "{{ with $labels.gpu }}GPU {{ . }}{{ else }}an unknown GPU{{ end }} on {{ $labels.host }}"
 """For titles. A GPU is unknown that reported an XID, but has not answered since the exporter started."""
 WHO = "{{ with $labels.gpu }}GPU {{ . }}{{ else }}an unknown GPU{{ end }}{{ with $labels.uuid }} ({{ . }}){{ end }}"
@@ -46,6 +47,14 @@ _EXPLAINED = {
 }
 """Tickets that a failed GPU raises by itself. What wears out slowly keeps its ticket: failed and pending row
 remappings, worn on-chip memory, links that repair errors. Heat explains nothing but throttling."""
+_OF_ENGINES = (
+    *(Mute(alert, (CLUSTER, INSTANCE), by_engine=True) for alert in ("EngineDown", "EngineHung")),
+    *(Mute(ticket, (CLUSTER, INSTANCE), by_engine=True, slow=True) for ticket in engine.OWN_TICKETS),
+    *(Mute(symptom, (CLUSTER, SERVICE), by_engine=True) for symptom in engine.SYMPTOMS),
+)
+"""What a failed GPU does to the engines on it, and to users of a service that cannot spare them."""
+_WRONG = Mute("EngineAnswersWrong", (CLUSTER, SERVICE), by_engine=True)
+"""What a GPU that goes on computing with broken memory does besides."""
 _QUICK = ("GpuMissing", "GpuOverheating")
 """Of all that is muted, what clears with the next good reading: a GPU that overheats soon after another trouble of its
 is over must page at once."""
@@ -67,7 +76,9 @@ def xid_words(codes: Iterable[int]) -> str:
 
 def _mutes(root: str) -> tuple[Mute, ...]:
     below = (*_ORDER[_ORDER.index(root) + 1 :], *_EXPLAINED[root])
-    return tuple(Mute(alert, (CLUSTER, HOST, UUID), together=True, slow=alert not in _QUICK) for alert in below)
+    same_gpu = tuple(Mute(alert, (CLUSTER, HOST, UUID), together=True, slow=alert not in _QUICK) for alert in below)
+    wrong = (_WRONG,) if root in ("GpuXidFatal", "GpuEccUncorrectable") else ()
+    return same_gpu + _OF_ENGINES + wrong
 
 
 def recent(xids: signals.Signal, timing: Timing) -> str:
@@ -103,6 +114,7 @@ def _fallen(timing: Timing) -> Alert:
         delay=timing.gpu_collection_interval,
         memory=timing.window(EVENT_SECONDS),
         mutes=_mutes("GpuFallenOffBus"),
+        breaks_replica=True,
     )
 
 
@@ -110,7 +122,9 @@ def _missing(timing: Timing) -> Alert:
     up, driver = last(timing, signals.GPU_UP), last(timing, signals.GPU_DRIVER_UP)
     # An exporter that was started again knows only the GPUs that it finds; Prometheus knows those that were there.
     vanished = f"{signals.GPU_SEEN_AT} unless on (cluster, uuid) {up} and on (cluster, host) {driver}"
-    fallen = 'ALERTS{alertname="GpuFallenOffBus"}'
+    # Both: the condition at its first evaluation, and the alert for as long as it lasts.
+    root = signals.GPU_ROOT.where(root="GpuFallenOffBus")
+    fallen = f'({root} or ALERTS{{alertname="GpuFallenOffBus"}})'
     return Alert(
         name="GpuMissing",
         expr=f"({up} == 0\nor\n{vanished})\nunless on (cluster, host, gpu) {fallen}",
@@ -128,6 +142,7 @@ def _missing(timing: Timing) -> Alert:
         hard=True,
         delay=timing.gpu_collection_interval + CALL_TIMEOUT_SECONDS,
         mutes=_mutes("GpuMissing"),
+        breaks_replica=True,
     )
 
 
@@ -151,6 +166,7 @@ def _xid(timing: Timing) -> Alert:
         delay=timing.gpu_collection_interval,
         memory=timing.window(EVENT_SECONDS),
         mutes=_mutes("GpuXidFatal"),
+        breaks_replica=True,
     )
 
 
@@ -175,6 +191,7 @@ def _ecc(timing: Timing, objectives: Objectives) -> Alert:
         delay=timing.gpu_collection_interval,
         memory=timing.window(EVENT_SECONDS),
         mutes=_mutes("GpuEccUncorrectable"),
+        breaks_replica=True,
     )
 
 
@@ -201,4 +218,5 @@ def _overheating(timing: Timing, objectives: Objectives) -> Alert:
         hard=True,
         delay=timing.gpu_collection_interval,
         mutes=_mutes("GpuOverheating"),
+        breaks_replica=True,
     )

@@ -4,12 +4,15 @@ from typing import Unpack
 
 from alerts import signals
 from alerts.objectives import Objectives
+from alerts.rule import Alert, Group, Mute, Words
 from alerts.rules.gpu import BOARD, WHICH, last
-from alerts.rules.rule import Alert, Group, Words
 from alerts.timing import Timing
+from exporters.catalogue.labels import CLUSTER, INSTANCE
 
 THERMAL_SHARE = 0.1
 """A tenth of the time: hotter than designed. gpud counts 0.6 slowdowns a minute over ten minutes as unhealthy."""
+HEAT, BRAKE = "hw_thermal|sw_thermal", "hw_power_brake"
+"""Reasons for which a GPU's clocks are held down."""
 BRAKE_SHARE = 0.1
 """The power brake is pulled from outside (supply, rack); any lasting share of it is a fault of the house."""
 ORPHANED_BYTES = 2 * 2**30
@@ -18,6 +21,8 @@ LINK_ERRORS_PER_SECOND = 0.1
 """One error in ten seconds, for minutes: NVLink repairs single errors by itself."""
 REPLAYS_PER_SECOND = 1.0
 """One packet a second sent again, for minutes: a seating, riser or retimer fault; single ones are normal."""
+
+_SLOWED = (Mute("EngineThroughputDrop", (CLUSTER, INSTANCE), by_engine=True),)
 
 
 def group(timing: Timing, objectives: Objectives) -> Group:
@@ -37,8 +42,15 @@ def group(timing: Timing, objectives: Objectives) -> Group:
     )
 
 
-def _ticket(
-    timing: Timing, name: str, expr: str, *, pending: float, window: float = 0, **words: Unpack[Words]
+def _ticket(  # noqa: PLR0913 - the parts of an Alert that differ
+    timing: Timing,
+    name: str,
+    expr: str,
+    *,
+    pending: float,
+    window: float = 0,
+    mutes: tuple[Mute, ...] = (),
+    **words: Unpack[Words],
 ) -> Alert:
     return Alert(
         name=name,
@@ -52,19 +64,21 @@ def _ticket(
         delay=timing.gpu_collection_interval,
         window=window,
         hops=2,
+        mutes=mutes,
         **words,
     )
 
 
 def _thermal(timing: Timing, objectives: Objectives) -> Alert:
     share = objectives.threshold("GpuThermalThrottle", THERMAL_SHARE)
-    throttled = signals.GPU_THROTTLED.where(reason__re="hw_thermal|sw_thermal")
+    throttled = signals.GPU_THROTTLED.where(reason__re=HEAT)
     return _ticket(
         timing,
         "GpuThermalThrottle",
         f"max without (reason) ({last(timing, throttled)}) > {share:g}",
         pending=60,
         window=timing.window(120),
+        mutes=_SLOWED,
         summary="GPU throttled by heat: " + WHICH,
         impact="Tokens from this GPU come later than they could.",
         action="Compare its temperature with its neighbours' on the board: one hot card, or a hot host?",
@@ -76,13 +90,14 @@ def _thermal(timing: Timing, objectives: Objectives) -> Alert:
 
 def _brake(timing: Timing, objectives: Objectives) -> Alert:
     share = objectives.threshold("GpuPowerBrake", BRAKE_SHARE)
-    throttled = signals.GPU_THROTTLED.where(reason="hw_power_brake")
+    throttled = signals.GPU_THROTTLED.where(reason=BRAKE)
     return _ticket(
         timing,
         "GpuPowerBrake",
         f"max without (reason) ({last(timing, throttled)}) > {share:g}",
         pending=180,
         window=timing.window(120),
+        mutes=_SLOWED,
         summary="GPU's power is cut from outside: " + WHICH,
         impact="Tokens from this GPU come at half speed or less.",
         action="Ask the data centre about the power supply of {{ $labels.host }}: a supply that failed, or a rack cap.",

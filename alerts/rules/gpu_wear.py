@@ -5,8 +5,8 @@ from typing import Unpack
 from alerts import signals
 from alerts.engines.own_gpu import EVENT_SECONDS
 from alerts.objectives import Objectives
+from alerts.rule import Alert, Group, Mute, Words
 from alerts.rules.gpu import BOARD, WHICH, WHO, last, recent, xid_words
-from alerts.rules.rule import Alert, Group, Mute, Words
 from alerts.timing import Timing
 from exporters.catalogue.labels import CLUSTER, HOST, UUID
 from exporters.catalogue.xid import FATAL, XIDS

@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 
-from alerts import foreign, signals
+from alerts import boards, foreign, signals
 from alerts.engines.adapter import record
 from alerts.objectives import Objectives
-from alerts.rules.rule import Alert, Group, Mute, Words
+from alerts.rule import Alert, Group, Mute, Words
 from alerts.timing import Timing, duration
 from exporters.catalogue.labels import CLUSTER, HOST
 
-BOARD = "d/fleet/fleet?var-cluster={{ $labels.cluster | urlquery }}&var-host={{ $labels.host | urlquery }}"
+BOARD = boards.OF_HOST
 
 AGENT_JOBS = "node|node[-_]exporter"
 """Jobs whose target is the host's own agent."""

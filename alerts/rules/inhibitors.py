@@ -8,7 +8,8 @@ never more than pending stops muting at once.
 
 from collections.abc import Mapping
 
-from alerts.rules.rule import Alert, Mute
+from alerts.rule import Alert, Mute
+from alerts.signals import ENGINE_GPU
 from alerts.timing import Timing, duration
 
 
@@ -32,14 +33,13 @@ def twins(root: Alert, timing: Timing, catalogue: Mapping[str, Alert]) -> tuple[
 
 
 def _twin(name: str, root: Alert, mutes: list[Mute], timing: Timing, catalogue: Mapping[str, Alert]) -> Alert:
-    scope = ", ".join(mutes[0].equal)
     tail = duration(tail_seconds([catalogue[mute.alert] for mute in mutes], timing))
     paging = ', severity="page"' if mutes[0].whole_service else ""
     state = f'ALERTS{{alertname="{root.name}"{paging}}}'
     fired = f'ALERTS{{alertname="{root.name}", alertstate="firing"{paging}}}'
     return Alert(
         name=name,
-        expr=f"max by ({scope}) ({state})\nor\nmax by ({scope}) (max_over_time({fired}[{tail}]))",
+        expr=f"{_scoped(mutes[0], state)}\nor\n{_scoped(mutes[0], f'max_over_time({fired}[{tail}])')}",
         severity="none",
         cls="inhibitor",
         component=root.component,
@@ -48,6 +48,14 @@ def _twin(name: str, root: Alert, mutes: list[Mute], timing: Timing, catalogue: 
         action="",
         description="",
     )
+
+
+def _scoped(mute: Mute, state: str) -> str:
+    """A root's state on the labels of a mute."""
+    scope = ", ".join(mute.equal)
+    if not mute.by_engine:
+        return f"max by ({scope}) ({state})"
+    return f"max by ({scope}) ({ENGINE_GPU} * on (cluster, uuid) group_left () max by (cluster, uuid) ({state}))"
 
 
 def tail_seconds(muted: list[Alert], timing: Timing) -> float:

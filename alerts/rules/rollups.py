@@ -1,19 +1,18 @@
-"""One page instead of many: mass failures that mute their members, and symptoms that nothing explains.
+"""One page instead of many: mass failures that mute their members, and symptoms whose cause may be silenced.
 
 Order: PrometheusIsolated > FleetTargetsDown > HostDown > TargetDown and EngineDown.
 """
 
-from alerts import foreign, signals
+from alerts import boards, foreign, signals
 from alerts.engines.adapter import record
 from alerts.objectives import Objectives
+from alerts.rule import Alert, Group, Mute
 from alerts.rules import service, slo
-from alerts.rules.inhibitors import tail_seconds
-from alerts.rules.rule import Alert, Group, Mute
 from alerts.timing import Timing, duration
 from exporters.catalogue import deadman
 from exporters.catalogue.labels import CLUSTER, JOB
 
-_BOARD = "d/fleet/fleet?var-cluster={{ $labels.cluster | urlquery }}"
+_BOARD = boards.OF_ALERTING
 
 MASS_HOSTS = 5
 """Hosts on which one job goes away together: five independent failures within a minute do not happen (design, 5)."""
@@ -26,7 +25,7 @@ TOGETHER_SECONDS = 60
 ISOLATED_RATIO = 0.9
 """Share of all targets that are away where it is likelier that Prometheus is cut off than that all are dead."""
 UNEXPLAINED_SECONDS = 300
-"""A root fires at most a minute after its symptom; five minutes leave no doubt that none will (reference, 2.4)."""
+"""Whoever silences what pages needs this long to see what it was; then it is not by accident (reference, 2.4)."""
 
 
 def group(timing: Timing, objectives: Objectives) -> Group:
@@ -104,34 +103,29 @@ def _mass(targets: str) -> str:
 
 
 def _unexplained(timing: Timing, symptoms: list[Alert]) -> Alert:
-    bridge, tail = duration(timing.window(15)), duration(tail_seconds(symptoms, timing))
+    bridge = duration(timing.window(15))
     symptom = 'ALERTS{class="symptom", severity="page", alertstate="firing"}'
-    root = 'ALERTS{class="root", severity="page", alertstate="firing"}'
     of = '{class="symptom", severity="page", alertstate="firing", cluster="%s", service="%s"}'
     named = (
         "{{ range $i, $one := query (printf `ALERTS" + of + "` $labels.cluster $labels.service) }}"
         "{{ if $i }}, {{ end }}{{ $one.Labels.alertname }}{{ end }}"
     )
-    silences = f"sum(last_over_time({foreign.SILENCES.where(state='active').over(bridge)})) > 0"
     return Alert(
         name="SymptomUnexplained",
-        # A root explains its symptoms for as long as its twin mutes them. Which alerts a silence matches, no metric
-        # tells: while there is any, a root may be one that nobody hears of.
+        # Without a silence, a symptom is sent unless a page that is sent mutes it. Which alerts a silence matches, no
+        # metric tells: while there is any, what mutes a symptom may be a page that nobody hears of.
         expr=f"count by (cluster, service) ({symptom})\n"
-        "unless on (cluster, service) (\n"
-        f"  max by (cluster, service) (max_over_time({root}[{tail}]))\n"
-        f"  unless on () ({silences})\n"
-        ")",
+        f"and on () (sum(last_over_time({foreign.SILENCES.where(state='active').over(bridge)})) > 0)",
         severity="page",
         cls="meta",
         component="service",
-        summary="Unexplained: users of {{ $labels.service }} are hurt, and no cause is known",
+        summary="Unexplained: users of {{ $labels.service }} are hurt, and a silence may hide why",
         impact="Users of {{ $labels.service }} are hurt, and the page that says so may have been muted or silenced.",
         action="Do the first step of the alert named here, as if it had paged you; then look at amtool silence query.",
-        description=f"{named} of {{{{ $labels.service }}}} goes on without a page for its cause, or that page may be "
-        "silenced.",
+        description=f"{named} of {{{{ $labels.service }}}} goes on while a silence is active, which may be that of its "
+        "cause.",
         value="{{ $value | humanize }} of its symptoms fire",
-        board="d/fleet/fleet?var-cluster={{ $labels.cluster | urlquery }}&var-service={{ $labels.service | urlquery }}",
+        board=boards.OF_FLEET,
         pending=UNEXPLAINED_SECONDS,
         keep_firing=60,
         # The slowest symptom must fire first.

@@ -1,16 +1,21 @@
 """What users of a service feel, measured from outside by the prober."""
 
-from alerts import signals
+from alerts import boards, signals
 from alerts.engines.adapter import record
 from alerts.objectives import Objectives
-from alerts.rules.engine import HUNG_WINDOW_SECONDS
-from alerts.rules.rule import Alert, Group, Mute
+from alerts.rule import Alert, Group, Mute
+from alerts.rules.engine import FLAP_SECONDS, HUNG_WINDOW_SECONDS
 from alerts.timing import Timing, duration
 from exporters.catalogue import probe
 from exporters.catalogue.labels import CLUSTER, SERVICE
 from exporters.catalogue.metric import Metric
 
-_BOARD = "d/fleet/fleet?var-cluster={{ $labels.cluster | urlquery }}&var-service={{ $labels.service | urlquery }}"
+_BOARD = boards.OF_SERVICE
+
+RIGHT_RATIO = 0.8
+"""Of the answers of two minutes. One replica of four that answers wrongly is found; the near ties of an engine whose
+sums depend on its batch (exporters/probe/README.md) are rarer than one answer in five."""
+WRONG_WINDOW_SECONDS = 120
 
 ENGINE_TICKETS = ("EngineQueueBacklog", "EngineRejections", "EngineErrorsInternal")
 """Tickets that say why users are hurt, and are no news once a page says that they are."""
@@ -21,8 +26,9 @@ def group(timing: Timing, objectives: Objectives) -> Group:
     recordings = (
         record(signals.PROBE_SUCCESS, _probed(probe.SUCCESS)),
         record(signals.PROBE_TIME_TO_FIRST_TOKEN, _probed(probe.TIME_TO_FIRST_TOKEN)),
+        record(signals.PROBE_ANSWER_MATCHES, _probed(probe.ANSWER_MATCHES)),
     )
-    return Group("service", recordings, (_capacity_lost(timing), _down(timing)))
+    return Group("service", recordings, (_capacity_lost(timing), _down(timing), _wrong(timing, objectives)))
 
 
 def _probed(metric: Metric) -> str:
@@ -49,7 +55,7 @@ def _capacity_lost(timing: Timing) -> Alert:
         "{{ . | first | value | humanize }}{{ end }} needed",
         board=_BOARD,
         pending=15,
-        keep_firing=60,
+        keep_firing=FLAP_SECONDS,
         # As slow as the slowest root behind it: a wedged engine.
         delay=timing.scrape_timeout,
         window=timing.window(HUNG_WINDOW_SECONDS),
@@ -75,7 +81,33 @@ def _down(timing: Timing) -> Alert:
         threshold="at least 1",
         board=_BOARD,
         pending=15,
-        keep_firing=60,
+        keep_firing=FLAP_SECONDS,
         delay=timing.probe_interval + timing.probe_timeout,
         mutes=tuple(Mute(alert, (CLUSTER, SERVICE)) for alert in ("SloFastBurn", *ENGINE_TICKETS)),
+    )
+
+
+def _wrong(timing: Timing, objectives: Objectives) -> Alert:
+    least = objectives.threshold("EngineAnswersWrong", RIGHT_RATIO)
+    window = timing.window(WRONG_WINDOW_SECONDS)
+    right = f"avg_over_time({signals.PROBE_ANSWER_MATCHES.over(duration(window))})"
+    return Alert(
+        name="EngineAnswersWrong",
+        # The worst target of the service: its other addresses do not make its answers right.
+        expr=f"min by (cluster, namespace, service, model) ({right}) < {least:g}",
+        severity="page",
+        cls="symptom",
+        component="service",
+        summary="Wrong answers: {{ $labels.service }} does not say what it used to",
+        impact="Users of {{ $labels.service }} ({{ $labels.model }}) get wrong answers that look well.",
+        action="Were weights, engine or settings changed? Undo it. If not: drain the replica, and test its GPU.",
+        description="The prober asks {{ $labels.service }} the same question again and again, without randomness, and "
+        "the answer is no longer the one that this model gave before.",
+        value="{{ $value | humanizePercentage }} of the answers are right",
+        threshold=f"at least {least:.0%}",
+        board=_BOARD,
+        pending=30,
+        keep_firing=FLAP_SECONDS,
+        delay=timing.probe_interval + timing.probe_timeout,
+        window=window,
     )

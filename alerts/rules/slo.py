@@ -8,11 +8,11 @@ A time without data counts as one in which all went well, so that minutes of a y
 
 from dataclasses import dataclass
 
-from alerts import burn_rate, signals
+from alerts import boards, burn_rate, signals
 from alerts.burn_rate import DAY, MINUTE, Pair
 from alerts.engines.adapter import record
 from alerts.objectives import Kind, Objectives, Promise
-from alerts.rules.rule import Alert, Group, Mute, Recording
+from alerts.rule import Alert, Group, Mute, Recording
 from alerts.rules.service import ENGINE_TICKETS
 from alerts.signals import Signal
 from alerts.timing import Timing, duration
@@ -23,7 +23,7 @@ STANDARD_RATIOS = (0.9999, 0.999, 0.99, 0.95, 0.9)
 """Rows of the detection table besides the objectives that there are."""
 
 _BY = "cluster, namespace, service"
-_BOARD = "d/fleet/fleet?var-cluster={{ $labels.cluster | urlquery }}&var-service={{ $labels.service | urlquery }}"
+_BOARD = boards.OF_PROMISES
 _THINNED_TOTAL, _THINNED_BAD = "slo:total:mean1m", "slo:bad:mean1m"
 _BUCKETS = {
     "time_to_first_token": signals.TIME_TO_FIRST_TOKEN,
@@ -84,6 +84,30 @@ def slow_group(timing: Timing, objectives: Objectives) -> Group:
     )
     alerts = tuple(_slow(promise, pairs, timing, objectives) for promise in objectives.promises)
     return Group("slo-slow", recordings if alerts else (), alerts, interval=step)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A promise's alert fires while both windows are above the threshold."""
+
+    long: Signal
+    short: Signal
+    threshold: float
+    """Share of bad requests, 0 to 1."""
+
+
+def conditions(promise: Promise, timing: Timing, objectives: Objectives) -> dict[str, tuple[Condition, ...]]:
+    """When each alert of a promise fires, by alert name: for boards, which draw how near to it a promise is."""
+    slow = burn_rate.slow_pairs(objectives.period_days * DAY, objectives.threshold(SLOW, burn_rate.SLOW_SHARE))
+    return {
+        name: tuple(Condition(_ratio(pair.long), _ratio(pair.short), pair.threshold(promise.allowed)) for pair in pairs)
+        for name, pairs in ((FAST, _fast_pairs(promise, timing, objectives)), (SLOW, slow))
+    }
+
+
+def _ratio(seconds: float) -> Signal:
+    about = f"Share of bad requests over {duration(seconds)}; absent where too few were asked for."
+    return Signal(_ratio_name(seconds), about, signals.SLO_BAD.labels)
 
 
 def detection(timing: Timing, objectives: Objectives) -> tuple[str, ...]:
@@ -224,7 +248,9 @@ def _fast(
         f"{objectives.period_days / min(pair.factor for pair in pairs):.2g} days.",
         value=_VALUE,
         threshold=_thresholds(promise, pairs),
+        peak=_peak(promise, pairs, timing),
         board=_BOARD,
+        pending=burn_rate.FAST_FOR,
         keep_firing=2 * MINUTE,
         window=max(noticed(burn_rate.GOALS[0].bad)) + base / 2,
         soonest=min(noticed(1)),
@@ -262,6 +288,14 @@ def _slow(promise: Promise, pairs: tuple[Pair, ...], timing: Timing, objectives:
         drained=max(pair.short for pair in pairs) + burn_rate.BASE_SECONDS,
         hops=2,
     )
+
+
+def _peak(promise: Promise, pairs: tuple[Pair, ...], timing: Timing) -> str:
+    """The worst of the last hour, in the shortest window."""
+    ratio, hour = _ratio_name(min(pair.short for pair in pairs)), duration(timing.window(3600))
+    query = f'max_over_time({ratio}{{slo="{promise.slo}", cluster=%q, namespace=%q}}[{hour}])'
+    found = f"query (printf `{query}` $labels.cluster $labels.namespace)"
+    return f"{{{{ with {found} }}}}{{{{ . | first | value | humanizePercentage }}}}{{{{ end }}}}"
 
 
 _VALUE = "{{ $value | humanizePercentage }} of requests"

@@ -1,15 +1,19 @@
 """Is the alerting itself alive, can it see, and do its messages arrive?"""
 
-from alerts import foreign, signals
+from alerts import boards, foreign, signals
 from alerts.engines.adapter import record
 from alerts.objectives import Objectives
-from alerts.rules.rule import Alert, Group, Words
+from alerts.rule import Alert, Group, Words
 from alerts.signals import Signal
 from alerts.timing import Timing, duration
-from exporters.catalogue import gpu, probe
+from exporters.catalogue import gpu, llm, probe
 
-_BOARD = "d/fleet/fleet?var-cluster={{ $labels.cluster | urlquery }}"
+_BOARD = boards.OF_ALERTING
 
+_CHANNEL = "cluster, namespace, service, host, job, instance, integration"
+
+ATTEMPT_SECONDS = 10
+"""Alertmanager's floor for how long it tries one notification, where group_interval is shorter."""
 EVENT_SECONDS = 300
 """How long one failure is remembered: the look-back that Prometheus' and Alertmanager's own mixins use."""
 RULES_MISSED_RATIO = 0.1
@@ -23,15 +27,18 @@ NEW_SERIES = 5000
 largest engine page of the reference (a vLLM with its histograms) has in all."""
 NEW_SERIES_FACTOR = 3
 """And as many times its size of an hour ago, so that a large target may restart twice."""
+DROPPED_SECONDS = 120
+"""Look-back for lost spans. Shorter than the alert's `for`, so that a collector that starts anew is no ticket."""
 STALE_SECONDS = 30
 """Look-back for new readings; six collections or probes at the default clock."""
 
 
 def group(timing: Timing, objectives: Objectives) -> Group:
-    """What exporters collected, as a signal; alerts on targets, rules, the store, the way to people; the heartbeat."""
+    """What was collected and what was lost, as signals; alerts on targets, rules, the store, the way to people."""
     alerts = (
         _target_down(timing),
         _exporter_stale(timing),
+        _dropping(timing),
         _scrape_limit(timing),
         _cardinality(timing, objectives),
         _rules_failing(timing),
@@ -42,7 +49,12 @@ def group(timing: Timing, objectives: Objectives) -> Group:
         _notification_failing(timing),
         _watchdog(),
     )
-    return Group("telemetry", (record(signals.COLLECTIONS, _collections(timing)),), alerts)
+    dropped = llm.SPANS_DROPPED.over(duration(timing.window(DROPPED_SECONDS)))
+    recordings = (
+        record(signals.COLLECTIONS, _collections(timing)),
+        record(signals.DROPPED, f"increase({dropped})"),
+    )
+    return Group("telemetry", recordings, alerts)
 
 
 def _collections(timing: Timing) -> str:
@@ -99,6 +111,21 @@ def _exporter_stale(timing: Timing) -> Alert:
     bridge = duration(timing.window(15))  # one missed scrape must not reset `for`
     expr = f"last_over_time({signals.COLLECTIONS.over(bridge)}) == 0"
     return _ticket("ExporterStale", expr, words, pending=30)
+
+
+def _dropping(timing: Timing) -> Alert:
+    words = Words(
+        summary="Traces are lost: {{ $labels.service }} on {{ $labels.host }}",
+        impact="No user is hurt; links from messages and boards to traces of {{ $labels.service }} lead nowhere.",
+        action="Does the collector answer? The runbook shows how to ask it from {{ $labels.host }}.",
+        description="{{ $labels.job }} at {{ $labels.instance }} goes on losing spans on their way to the collector "
+        "({{ $labels.reason }}).",
+        value='{{ printf "%.0f" $value }} spans in ' + duration(timing.window(DROPPED_SECONDS)),
+        threshold="none",
+    )
+    return _ticket(
+        "TelemetryDropping", f"{signals.DROPPED} > 0", words, pending=180, memory=timing.window(DROPPED_SECONDS)
+    )
 
 
 def _scrape_limit(timing: Timing) -> Alert:
@@ -255,7 +282,7 @@ def _notification_failing(timing: Timing) -> Alert:
     return Alert(
         name="NotificationFailing",
         # Later versions split failures by reason, and renamed one of them: never match on it.
-        expr=f"sum by (cluster, namespace, service, host, job, instance, integration) ({failed}) > 0",
+        expr=f"sum by ({_CHANNEL}) ({failed}) > 0\nor\n{_stuck(timing)}",
         severity="page",
         cls="meta",
         component="telemetry",
@@ -263,15 +290,36 @@ def _notification_failing(timing: Timing) -> Alert:
         impact="Messages through {{ $labels.integration }} are lost; you have this one because another channel works.",
         action="Read Alertmanager's log for the answer of {{ $labels.integration }}: a revoked key, a limit, a 5xx?",
         description="Alertmanager at {{ $labels.instance }} gave up messages to {{ $labels.integration }} within the "
-        f"last {duration(window)}, after retries where the channel allows them.",
+        f"last {duration(window)}, after retries where the channel allows them, or waits for its answer in vain.",
         value='{{ printf "%.0f" $value }} lost',
         threshold="none",
         board=_BOARD,
         keep_firing=60,
         # A channel that answers 5xx or hangs is retried until the next flush, and counts as failed only then.
-        delay=timing.group_interval,
+        delay=_patience(timing),
         memory=window,
     )
+
+
+def _patience(timing: Timing) -> float:
+    """How long Alertmanager tries one notification, in seconds on this clock; and some evaluations at least."""
+    return max(ATTEMPT_SECONDS, timing.group_interval, 3 * timing.evaluation_interval)
+
+
+def _stuck(timing: Timing) -> str:
+    """1 for a mail server that has not answered for longer than anybody waits.
+
+    Alertmanager gives it no deadline, and counts the notification neither as sent nor as failed: it was begun, and is
+    neither among the attempts that succeeded nor among what was given up.
+    """
+    begun, tried, refused, given_up = (
+        f"sum by ({_CHANNEL}) ({signal.where(integration='email')})"
+        for signal in (foreign.NOTIFICATIONS, foreign.ATTEMPTS, foreign.FAILED_ATTEMPTS, foreign.FAILED_NOTIFICATIONS)
+    )
+    patience, step = _patience(timing), timing.evaluation_interval
+    open_all_the_time = f"sum_over_time(\n  (\n    {begun}\n    - {tried}\n    + {refused}\n    - {given_up}\n"
+    open_all_the_time += f"    > bool 0\n  )[{duration(patience)}:{duration(step)}]\n)"
+    return f"{open_all_the_time} >= {patience // step:g} > bool 0"
 
 
 def _watchdog() -> Alert:

@@ -114,7 +114,7 @@ POWER = Metric(
 POWER_LIMIT = Metric(
     "gpu_power_limit_watts",
     "gauge",
-    "Power limit that is enforced now.",
+    "Power limit that is enforced; up to 30 s old.",
     GPU_LABELS,
     "nvmlDeviceGetEnforcedPowerLimit",
 )

@@ -154,7 +154,7 @@ NVLINK_LINK_ERRORS = _metric(
 PCIE_GENERATION = _metric(
     "gpu_pcie_link_generation",
     "gauge",
-    "PCIe generation that the link runs at now; an idle GPU may lower it.",
+    "PCIe generation that the link runs at; an idle GPU may lower it; up to 30 s old.",
     "nvmlDeviceGetCurrPcieLinkGeneration",
 )
 PCIE_GENERATION_MAX = _metric(
@@ -188,21 +188,23 @@ PCIE_ERRORS = _metric(
 FABRIC_STATE = _metric(
     "gpu_fabric_state",
     "gauge",
-    "Which state registration with the NVLink fabric is in (1) and is not (0): not_started, in_progress, completed.",
+    "Which state registration with the NVLink fabric is in (1) and is not (0): not_started, in_progress, completed; "
+    "up to 30 s old.",
     "nvmlDeviceGetGpuFabricInfoV",
     STATE,
 )
 FABRIC_ERROR_CODE = _metric(
     "gpu_fabric_error_code",
     "gauge",
-    "NVML's code with which registration with the NVLink fabric was completed, 0 for success; absent before.",
+    "NVML's code with which registration with the NVLink fabric was completed, 0 for success; absent before; "
+    "up to 30 s old.",
     "nvmlDeviceGetGpuFabricInfoV",
 )
 FABRIC_COMPLAINT = _metric(
     "gpu_fabric_complaint",
     "gauge",
     "Whether the driver says this of the GPU's NVLink fabric (1) or not (0): degraded_bandwidth, route_recovery, "
-    "route_unhealthy, access_timeout_recovery.",
+    "route_unhealthy, access_timeout_recovery; up to 30 s old.",
     "nvmlDeviceGetGpuFabricInfoV",
     KIND,
 )

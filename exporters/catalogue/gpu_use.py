@@ -55,7 +55,13 @@ POWER_MAX_LIMIT = _metric(
     f"{_FIELDS} NVML_FI_DEV_POWER_MAX_LIMIT, formerly nvmlDeviceGetPowerManagementLimitConstraints",
 )
 
-CLOCK = _metric("gpu_clock_hertz", "gauge", "Clock rate now.", "nvmlDeviceGetClockInfo", DOMAIN)
+CLOCK = _metric(
+    "gpu_clock_hertz",
+    "gauge",
+    "Clock rate now; of memory and video up to 30 s old.",
+    "nvmlDeviceGetClockInfo",
+    DOMAIN,
+)
 CLOCK_MAX = _metric(
     "gpu_clock_max_hertz", "gauge", "Highest clock rate of this card.", "nvmlDeviceGetMaxClockInfo", DOMAIN
 )
@@ -68,7 +74,7 @@ PERFORMANCE_STATE = _metric(
 PERSISTENCE = _metric(
     "gpu_persistence_enabled",
     "gauge",
-    "Whether the driver stays loaded while nobody uses the GPU (1) or not (0).",
+    "Whether the driver stays loaded while nobody uses the GPU (1) or not (0); up to 30 s old.",
     "nvmlDeviceGetPersistenceMode",
 )
 
@@ -181,7 +187,10 @@ ATTRIBUTION = _metric(
 )
 
 MIG_ENABLED = _metric(
-    "gpu_mig_enabled", "gauge", "Whether this GPU is split by MIG (1) or not (0).", "nvmlDeviceGetMigMode"
+    "gpu_mig_enabled",
+    "gauge",
+    "Whether this GPU is split by MIG (1) or not (0); up to 30 s old.",
+    "nvmlDeviceGetMigMode",
 )
 MIG_INFO = _metric(
     "gpu_mig_info",

@@ -82,6 +82,8 @@ PHASE = "phase"
 VERSION = "version"
 CONFIG_HASH = "config_hash"
 """Changes when, and only when, a setting that matters to serving changes."""
+FINGERPRINT = "fingerprint"
+"""Of the loaded model: changes with its weights, its configuration and the versions of what computes."""
 REASON = "reason"
 """Why something failed: a closed set that is listed beside the metric."""
 

@@ -5,7 +5,17 @@ convention lacks. The bucket ladders are the convention's, made finer at the bot
 longer at the top (overload); objectives must sit on an edge.
 """
 
-from exporters.catalogue.labels import CONFIG_HASH, ERROR_TYPE, MODEL, OUTCOME, PHASE, REASON, UUID, VERSION
+from exporters.catalogue.labels import (
+    CONFIG_HASH,
+    ERROR_TYPE,
+    FINGERPRINT,
+    MODEL,
+    OUTCOME,
+    PHASE,
+    REASON,
+    UUID,
+    VERSION,
+)
 from exporters.catalogue.metric import Metric
 
 _GEN_AI = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
@@ -23,7 +33,7 @@ REJECTION_REASONS = (
 )
 """Every value of `reason` of REJECTIONS."""
 DROP_REASONS = ("queue_full", "export_failed")
-"""Every value of `reason` of SPANS_DROPPED."""
+"""Every value of `reason` of SPANS_DROPPED and LOG_LINES_DROPPED."""
 
 REQUEST_DURATION = Metric(
     "gen_ai_server_request_duration_seconds",
@@ -177,8 +187,9 @@ MODEL_LOADED = Metric(
 BUILD_INFO = Metric(
     "llm_build_info",
     "info",
-    "What runs here: a new value in any label means that something was deployed.",
-    (VERSION, MODEL, CONFIG_HASH),
+    "What runs here: a new value in any label means that something was deployed. The fingerprint, of weights and model "
+    "configuration, is empty until a model was loaded.",
+    (VERSION, MODEL, CONFIG_HASH, FINGERPRINT),
 )
 GPU_INFO = Metric(
     "llm_engine_gpu_info",
@@ -192,6 +203,13 @@ SPANS_DROPPED = Metric(
     "Spans that were lost on the way to the collector; absent where no collector is set.",
     (REASON,),
     "OpenTelemetry SDK: otel.sdk.processor.span.processed with an error.type, and batches whose export failed",
+)
+LOG_LINES_DROPPED = Metric(
+    "llm_telemetry_log_lines_dropped_total",
+    "counter",
+    "Log lines that were lost on the way to the collector; absent where none are sent.",
+    (REASON,),
+    "OpenTelemetry SDK: otel.sdk.processor.log.processed with an error.type, and batches whose export failed",
 )
 
 METRICS = (
@@ -221,4 +239,5 @@ METRICS = (
     BUILD_INFO,
     GPU_INFO,
     SPANS_DROPPED,
+    LOG_LINES_DROPPED,
 )

@@ -3,13 +3,13 @@
 import gc
 import logging
 import os
-import signal
 import sys
 import threading
 from functools import partial
 
 from exporters.gpu.collectors import chosen
 from exporters.gpu.devices.library import library_loads
+from exporters.gpu.ending import Ending, end_anyway, leave
 from exporters.gpu.inventory import InventoryError
 from exporters.gpu.page import render
 from exporters.gpu.scrape import ScrapeLoop
@@ -25,6 +25,8 @@ LOG = logging.getLogger("exporters.gpu")
 
 _SWITCH_SECONDS = 0.0005
 """How long a thread that renders may keep a scrape waiting each time that the scrape has to take turns with it."""
+_SERVER_LOOKS_UP_SECONDS = 60.0
+"""How often the server sees whether it is to end: never, for it ends with the process."""
 
 
 def main() -> int:
@@ -32,9 +34,8 @@ def main() -> int:
     settings = parse(sys.argv[1:], os.environ)
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
     sys.setswitchinterval(_SWITCH_SECONDS)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    ending = Ending()
+    ending.listen()
     source = _source(settings)
     machine = SimulatedMachine(PROFILES[settings.simulated_profile], settings.gpus) if source == "simulated" else None
     try:
@@ -44,7 +45,7 @@ def main() -> int:
         print(f"gpu exporter: {error}", file=sys.stderr)
         return 2
     draw = partial(render, source, subjects=chosen(settings.extra_collectors))
-    loop = ScrapeLoop(draw, watch.collector, settings.collection_interval, stop, watch.complete)
+    loop = ScrapeLoop(draw, watch.collector, settings.collection_interval, ending.tell, watch.complete)
     try:
         server = ExporterServer(settings.listen_address, loop, source, machine)
     except OSError as error:
@@ -53,7 +54,7 @@ def main() -> int:
         return 2
     for driver in drivers:
         driver.start()
-    return _serve(server, loop, watch, stop)
+    return _serve(server, loop, watch, ending)
 
 
 def _source(settings: Settings) -> str:
@@ -73,24 +74,23 @@ def _drivers(settings: Settings, machine: SimulatedMachine) -> list[LoadWatcher 
     return found
 
 
-def _serve(server: ExporterServer, loop: ScrapeLoop, watch: Watch, stop: threading.Event) -> int:
+def _serve(server: ExporterServer, loop: ScrapeLoop, watch: Watch, ending: Ending) -> int:
     loop.start()
     watch.start()
-    threading.Thread(target=server.serve_forever, name="serve", daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(_SERVER_LOOKS_UP_SECONDS,), name="serve", daemon=True).start()
     # What is loaded stays: it need not be looked through for garbage at every collection.
     gc.freeze()
     LOG.info("serving %s GPUs on %s/metrics", server.source, server.url)
-    stop.wait()
+    ending.wait()
     # A process that collects no more is of use to nobody: leave, so that it is started again.
-    crashed = not loop.alive()
-    LOG.info("stopping: %s", "the collection loop died" if crashed else "asked to")
-    server.shutdown()
-    server.server_close()
-    # First the children: the loop may be waiting for one.
+    status = 0 if loop.alive() else 1
+    end_anyway(status)
+    LOG.info("stopping: %s", "the collection loop died" if status else "asked to")
+    # Scrapes are answered until the process ends.
+    loop.stop(timeout_seconds=0.5)
     watch.stop()
-    loop.stop(timeout_seconds=1)
-    return 1 if crashed else 0
+    return status
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -119,8 +119,10 @@ class Inventory:
 def _listed(file: Path) -> Iterable[Known]:
     try:
         uuids = dict.fromkeys(_UUID.findall(file.read_text()))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InventoryError(f"cannot read the expected GPUs from {file}: {error}") from error
+    except OSError as error:
+        raise InventoryError(f"cannot read the expected GPUs from {file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InventoryError(f"cannot read the expected GPUs from {file}: it is not text") from error
     if not uuids:
         raise InventoryError(f"{file} lists no GPU: put one uuid (GPU-...) on each line, as nvidia-smi -L does")
     return (Known(uuid, index, "") for index, uuid in enumerate(uuids))

@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import generate_latest
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.openmetrics.exposition import ALLOWUTF8
 
 from exporters.catalogue import gpu
 from exporters.gpu.collection import Collection
@@ -20,6 +21,9 @@ Subject = tuple[str, Callable[[Collection], Iterator[Family]]]
 """Name (the file's, and the value of the label `collector`) and function of a collector."""
 
 
+_Drawn = tuple[Family, bytes]
+
+
 class Page:
     """The same samples in every form that a scraper can ask for, each made when it is first asked for.
 
@@ -28,20 +32,19 @@ class Page:
     """
 
     def __init__(self, found: Sequence[Family]) -> None:
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(_Found(found))
+        self._found = found
+        self._drawn: dict[str, dict[str, _Drawn]] = {}
         self._pages_since_asked: dict[str, int] = {}
 
     @cached_property
     def text(self) -> bytes:
         """Prometheus text format, version 0.0.4."""
-        return generate_latest(self._registry)
+        return self._draw("text")
 
     @cached_property
     def openmetrics(self) -> bytes:
         """OpenMetrics 1.0.0."""
-        found: bytes = openmetrics.generate_latest(self._registry)  # type: ignore[no-untyped-call]
-        return found
+        return self._draw("openmetrics") + _END_OF_OPENMETRICS
 
     @cached_property
     def text_gzip(self) -> bytes:
@@ -68,7 +71,21 @@ class Page:
         for name, pages in dict(before._pages_since_asked).items():
             if pages < REMEMBERED_PAGES:
                 self._pages_since_asked.setdefault(name, pages + 1)
+                self._draw(name.removesuffix("_gzip"), before)
                 getattr(self, name)
+
+    def _draw(self, syntax: str, before: "Page | None" = None) -> bytes:
+        """All families in this syntax; those that are as they were in the page before are taken from there."""
+        if syntax not in self._drawn:
+            known = {} if before is None else before._drawn.get(syntax, {})
+            drawn = {}
+            for family in self._found:
+                old = known.get(family.name)
+                if old is None or old[0] != family:
+                    old = (family, _SYNTAXES[syntax](family))
+                drawn[family.name] = old
+            self._drawn[syntax] = drawn
+        return b"".join(text for _, text in self._drawn[syntax].values())
 
 
 FORMS = ("text", "openmetrics", "text_gzip", "openmetrics_gzip")
@@ -123,10 +140,24 @@ def _everything(collection: Collection, subjects: Sequence[Subject], clock: Call
 
 
 class _Found:
-    """What prometheus-client takes for a collector: families that exist already."""
+    """What prometheus-client takes for a registry: a family that exists already."""
 
-    def __init__(self, found: Sequence[Family]) -> None:
-        self._found = found
+    def __init__(self, family: Family) -> None:
+        self._family = family
 
     def collect(self) -> Sequence[Family]:
-        return self._found
+        return (self._family,)
+
+
+def _text(family: Family) -> bytes:
+    return generate_latest(_Found(family))
+
+
+def _openmetrics(family: Family) -> bytes:
+    # Names of ours need no escaping; to be sure of it, the other schemes look at every letter.
+    found: bytes = openmetrics.generate_latest(_Found(family), ALLOWUTF8)  # type: ignore[no-untyped-call]
+    return found.removesuffix(_END_OF_OPENMETRICS)
+
+
+_END_OF_OPENMETRICS = b"# EOF\n"
+_SYNTAXES: dict[str, Callable[[Family], bytes]] = {"text": _text, "openmetrics": _openmetrics}

@@ -22,7 +22,7 @@ class ScrapeLoop:
         draw: Makes the page of a collection, or the one before the first.
         collector: What is asked.
         interval_seconds: From the start of one collection to the start of the next.
-        ended: Set when the loop ends, whether it was asked to or not.
+        ended: Called when the loop ends, whether it was asked to or not.
         complete: Adds to a collection what is known besides.
     """
 
@@ -31,7 +31,7 @@ class ScrapeLoop:
         draw: Callable[[Collection | None], Page],
         collector: Collector,
         interval_seconds: float,
-        ended: threading.Event,
+        ended: Callable[[], None],
         complete: Callable[[Collection], Collection] = lambda collection: collection,
     ) -> None:
         self.interval_seconds = interval_seconds
@@ -49,7 +49,7 @@ class ScrapeLoop:
         self._thread.start()
 
     def stop(self, timeout_seconds: float) -> None:
-        """Collect no more; waits no longer than this for a collection under way."""
+        """Publish no more pages; waits no longer than this for a collection under way."""
         self._stopped.set()
         self._thread.join(timeout_seconds)
 
@@ -75,13 +75,15 @@ class ScrapeLoop:
         try:
             self._collect_and_wait()
         finally:
-            self._ended.set()
+            self._ended()
 
     def _collect_and_wait(self) -> None:
         due = time.monotonic()
         while not self._stopped.is_set():
             page = self._draw(self._complete(self._collector.collect()))
             page.prepare(self.page())
+            if self._stopped.is_set():
+                return  # its processes may be ended already: GPUs that do not answer for that are not to be reported
             self._newest = (page, time.monotonic())
             # After the page is out: a sick GPU may hang again, and no other is to wait for it.
             self._collector.retry()

@@ -31,6 +31,7 @@ class Format:
 
     operation: Operation
     model: str
+    fingerprint: str
     id: str = field(default_factory=lambda: secrets.token_hex(12))
     created: int = field(default_factory=lambda: int(time.time()))
 
@@ -63,5 +64,6 @@ class Format:
             "object": kind,
             "created": self.created,
             "model": self.model,
+            "system_fingerprint": self.fingerprint,
             "choices": [{"index": 0, **said, "logprobs": None, "finish_reason": reason}],
         }

@@ -29,7 +29,7 @@ async def completions(body: CompletionBody, request: Request, service: ServiceDe
         tokens = await asyncio.to_thread(model.tokenizer.encode, body.prompt)
     else:
         tokens = body.prompt
-    return await _answer(body, request, service, _prompt(body, model, tokens, body.max_tokens, service))
+    return await _answer(body, request, service, model, _prompt(body, model, tokens, body.max_tokens, service))
 
 
 @router.post("/v1/chat/completions", response_model=None)
@@ -40,7 +40,7 @@ async def chat_completions(body: ChatBody, request: Request, service: ServiceDep
     tokens = await asyncio.to_thread(model.tokenizer.encode_chat, messages)
     room = max(1, model.runner.context_length - len(tokens))
     wanted = body.max_completion_tokens or body.max_tokens or min(service.default_max_tokens, room)
-    return await _answer(body, request, service, _prompt(body, model, tokens, wanted, service))
+    return await _answer(body, request, service, model, _prompt(body, model, tokens, wanted, service))
 
 
 @router.get("/v1/models")
@@ -57,6 +57,7 @@ async def models(service: ServiceDependency) -> dict[str, Any]:
     except EngineUnavailableError:
         return {"object": "list", "data": [entry]}
     entry["max_model_len"] = model.runner.context_length
+    entry["system_fingerprint"] = model.fingerprint
     if model.note:
         entry["note"] = model.note
     return {"object": "list", "data": [entry]}
@@ -109,7 +110,7 @@ def _prompt(body: Generate, model: LoadedModel, tokens: Sequence[int], max_token
     return Prompt(tuple(tokens), max_tokens, body.temperature, body.top_p, body.seed, body.stop)
 
 
-async def _answer(body: Generate, request: Request, service: Service, prompt: Prompt) -> Response:
+async def _answer(body: Generate, request: Request, service: Service, model: LoadedModel, prompt: Prompt) -> Response:
     exchange: Exchange = request.state.exchange
     try:
         if service.faults.strikes(REJECT):
@@ -120,7 +121,8 @@ async def _answer(body: Generate, request: Request, service: Service, prompt: Pr
         raise ApiError(429, "queue_full", message, code="queue_full", rejection="queue_full") from None
     except EngineUnavailableError as error:
         raise _unavailable(error) from None
-    answer = Answer(service, generation, Format(GENERATING[exchange.path], service.model_name), exchange)
+    form = Format(GENERATING[exchange.path], service.model_name, model.fingerprint)
+    answer = Answer(service, generation, form, exchange)
     if body.stream:
         return await answer.stream(request, include_usage=body.stream_options.include_usage)
     return await answer.whole(request)

@@ -86,6 +86,8 @@ class Snapshot:
     preemptions: int = 0
     restarts: int = 0
     """Times that the engine died and was started again."""
+    fingerprint: str = ""
+    """Of the model that was loaded last; empty before the first."""
 
 
 class Engine:
@@ -116,6 +118,7 @@ class Engine:
         self._stopping = threading.Event()
         self._phase, self._reason = Phase.LOADING, "the model is being loaded"
         self._model: LoadedModel | None = None
+        self._fingerprint = ""
         self._counters = Counters()
         self._collections = CollectionClock()
         self._surroundings = Surroundings(
@@ -189,6 +192,7 @@ class Engine:
             kv_capacity_tokens=self._kv_capacity,
             preemptions=self._counters.preemptions,
             restarts=self._restarts,
+            fingerprint=self._fingerprint,
         )
 
     def _watch(self, generation: Generation) -> None:
@@ -250,6 +254,7 @@ class Engine:
         turning = Turning(model, self._surroundings)
         _log.info("ready%s", f"; {model.note}" if model.note else "")
         self._lives += 1
+        self._fingerprint = model.fingerprint
         self._turned = time.monotonic()
         self._phase, self._reason = Phase.SERVING, ""
         try:

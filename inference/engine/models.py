@@ -8,6 +8,7 @@ import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from inference.engine import tiny
+from inference.engine.fingerprint import fingerprint
 from inference.engine.runner import Runner, UnsupportedModelError
 from inference.engine.tokenizers import EOS, ByteTokenizer, PretrainedTokenizer, Tokenizer
 
@@ -41,6 +42,8 @@ class LoadedModel:
     tokenizer: Tokenizer
     ends: frozenset[int]
     """Tokens that end an answer."""
+    fingerprint: str
+    """What it is: changes with weights, configuration and versions."""
     note: str = ""
     """What users should know about its text; empty for nothing."""
 
@@ -58,25 +61,28 @@ def load(source: ModelSource) -> LoadedModel:
     if threads:
         torch.set_num_threads(threads)
     if source.name is None:
-        runner = _runner(str(tiny.directory(source.cache)), source)
-        return LoadedModel(runner, ByteTokenizer(), frozenset({EOS}), tiny.NOTE)
-    runner = _runner(source.name, source)
+        runner, mark = _runner(str(tiny.directory(source.cache)), source)
+        return LoadedModel(runner, ByteTokenizer(), frozenset({EOS}), mark, tiny.NOTE)
+    runner, mark = _runner(source.name, source)
     tokenizer = AutoTokenizer.from_pretrained(source.name, local_files_only=Path(source.name).is_dir())
-    return LoadedModel(runner, PretrainedTokenizer(tokenizer), runner.ends | {tokenizer.eos_token_id} - {None})
+    return LoadedModel(runner, PretrainedTokenizer(tokenizer), runner.ends | {tokenizer.eos_token_id} - {None}, mark)
 
 
-def _runner(name: str, source: ModelSource) -> Runner:
+def _runner(name: str, source: ModelSource) -> tuple[Runner, str]:
+    """A runner that has proved itself, and the fingerprint of its model."""
     model = AutoModelForCausalLM.from_pretrained(
         name,
         local_files_only=Path(name).is_dir(),
         attn_implementation="sdpa",
         dtype=torch.bfloat16 if torch.cuda.is_available() else torch.float32,
     )
+    # Before anything packs or moves the weights: on a GPU that errs, the model is still the same one.
+    mark = fingerprint(model)
     model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()  # type: ignore[arg-type]  # decorated
     _refuse_unsupported(model.config)
     runner = Runner(model, source.max_batch_size, _context_length(model.config, source.max_context))
     runner.check()
-    return runner
+    return runner, mark
 
 
 def _refuse_unsupported(config: transformers.PreTrainedConfig) -> None:

@@ -1,9 +1,12 @@
 """Choosing the next token of each sequence from its logits."""
 
+import logging
 import math
 from collections.abc import Sequence
 
 import torch
+
+_log = logging.getLogger(__name__)
 
 _GREEDY_BELOW = 1e-5
 """Temperatures under this are greedy: dividing by them overflows."""
@@ -31,7 +34,7 @@ class Sampler:
 
 
 def choose(logits: torch.Tensor, samplers: Sequence[Sampler]) -> list[int | None]:
-    """One token for each row of logits (row, vocabulary); None where a row holds NaN or infinity."""
+    """One token for each row of logits (row, vocabulary); None where none can be chosen, which harms no other row."""
     # The greatest logit shows both, as NaN counts as greater than everything.
     best = logits.max(dim=-1)
     chosen: list[int | None] = [
@@ -40,5 +43,13 @@ def choose(logits: torch.Tensor, samplers: Sequence[Sampler]) -> list[int | None
     ]
     for row, sampler in enumerate(samplers):
         if not sampler.greedy and chosen[row] is not None:
-            chosen[row] = sampler.draw(logits[row])
+            chosen[row] = _drawn(sampler, logits[row])
     return chosen
+
+
+def _drawn(sampler: Sampler, logits: torch.Tensor) -> int | None:
+    try:
+        return sampler.draw(logits)
+    except Exception:  # noqa: BLE001 - one request's wishes: finite logits over its temperature may still be infinite
+        _log.exception("a token could not be drawn")
+        return None

@@ -1,6 +1,6 @@
 """What the API hands over to be measured, and how it looks when nothing is measured. Without OpenTelemetry."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, get_args
 
@@ -9,6 +9,9 @@ from inference.engine.generation import Prompt, Timeline
 Operation = Literal["chat", "text_completion"]
 """Values of gen_ai.operation.name: the two things that a client can ask for."""
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
+
+Dropped = Callable[[], Mapping[str, int]]
+"""Reads what was lost, by llm.DROP_REASONS."""
 
 
 @dataclass(frozen=True, slots=True)

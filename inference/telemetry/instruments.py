@@ -39,6 +39,7 @@ OTEL_NAMES = MappingProxyType(
         llm.BUILD_INFO.name: "llm.build.info",
         llm.GPU_INFO.name: "llm.engine.gpu.info",
         llm.SPANS_DROPPED.name: "llm.telemetry.spans.dropped",
+        llm.LOG_LINES_DROPPED.name: "llm.telemetry.log_lines.dropped",
     }
 )
 """By the name in the catalogue; every metric of exporters/catalogue/llm.py has one."""

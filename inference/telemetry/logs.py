@@ -75,8 +75,8 @@ class _Sending(QueueHandler):
 class _Writing(QueueListener):
     """Ends after the lines that wait, also where the queue is full."""
 
-    def __init__(self, lines: "queue.Queue[logging.LogRecord | None]", handler: logging.Handler) -> None:
-        super().__init__(lines, handler)
+    def __init__(self, lines: "queue.Queue[logging.LogRecord | None]", *handlers: logging.Handler) -> None:
+        super().__init__(lines, *handlers)
         self._lines = lines
 
     def enqueue_sentinel(self) -> None:
@@ -89,16 +89,19 @@ class LogThread:
     Args:
         form: json, text, or auto: text where the stream is a terminal.
         stream: Where to.
+        beside: Gets each line before the stream does; must not wait.
     """
 
-    def __init__(self, form: Literal["auto", "json", "text"], stream: TextIO) -> None:
+    def __init__(
+        self, form: Literal["auto", "json", "text"], stream: TextIO, beside: logging.Handler | None = None
+    ) -> None:
         lines: queue.Queue[logging.LogRecord | None] = queue.Queue(_QUEUE_LINES)
         writing = logging.StreamHandler(stream)
         for_people = stream.isatty() if form == "auto" else form == "text"
         writing.setFormatter(_Text(_TEXT) if for_people else Json())
         self.handler: logging.Handler = _Sending(lines)
         """For loggers."""
-        self._listener = _Writing(lines, writing)
+        self._listener = _Writing(lines, *([beside] if beside else []), writing)
         self._listener.start()
         self._closing = threading.Thread(target=self._listener.stop, daemon=True)
 

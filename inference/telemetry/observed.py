@@ -32,7 +32,7 @@ class Observed:
     def about(self, version: str, config_hash: str, gpus: Sequence[str]) -> None:
         """Also say what runs here, and where."""
         build = self._of_model | {labels.VERSION: version, labels.CONFIG_HASH: config_hash}
-        self.add(llm.BUILD_INFO, lambda: [(1, build)])
+        self.add(llm.BUILD_INFO, lambda: [(1, build | {labels.FINGERPRINT: self._snapshot().fingerprint})])
         self.add(llm.GPU_INFO, lambda: [(1, {labels.UUID: uuid}) for uuid in gpus])
 
     def add(self, metric: Metric, read: Callable[[], Values]) -> None:

@@ -11,10 +11,10 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from exporters.catalogue import labels, llm
 from inference.engine.engine import Snapshot
-from inference.telemetry.ended import Exchange
+from inference.telemetry.ended import Dropped, Exchange
 from inference.telemetry.exposition import Exposition
 from inference.telemetry.instruments import views
-from inference.telemetry.observed import Observed
+from inference.telemetry.observed import Observed, Values
 from inference.telemetry.requests import RequestMetrics
 from inference.telemetry.tally import Steps
 from inference.telemetry.tracing import SpanTrace, Tracing
@@ -40,10 +40,16 @@ class Recorder:
         snapshot: Reads the engine; called at each scrape.
         steps: Is fed by the engine.
         collector: Base URL of the OTLP/HTTP collector that gets the spans; None to send none.
+        lines_dropped: Reads how many log lines were lost on their way to a collector; empty where none are sent.
     """
 
     def __init__(
-        self, about: About, snapshot: Callable[[], Snapshot], steps: Steps, collector: str | None = None
+        self,
+        about: About,
+        snapshot: Callable[[], Snapshot],
+        steps: Steps,
+        collector: str | None = None,
+        lines_dropped: Dropped = dict,
     ) -> None:
         reader = InMemoryMetricReader()
         # Not the global provider: two services in one process must not share counters.
@@ -52,10 +58,8 @@ class Recorder:
         self._requests = RequestMetrics(meter, about.model)
         observed = Observed(meter, about.model, snapshot)
         observed.about(about.version, about.config_hash, about.gpus)
-        observed.add(
-            llm.SPANS_DROPPED,
-            lambda: [(count, {labels.REASON: reason}) for reason, count in self._tracing.dropped().items()],
-        )
+        observed.add(llm.SPANS_DROPPED, lambda: _by_reason(self._tracing.dropped))
+        observed.add(llm.LOG_LINES_DROPPED, lambda: _by_reason(lines_dropped))
         tallies = {
             llm.INTER_TOKEN_LATENCY.name: self._requests.gaps,
             llm.STEP_TIME.name: steps.time,
@@ -84,3 +88,7 @@ class Recorder:
     def close(self, seconds: float) -> None:
         """Send what is left, for at most so long."""
         self._tracing.close(seconds)
+
+
+def _by_reason(dropped: Dropped) -> Values:
+    return [(count, {labels.REASON: reason}) for reason, count in dropped().items()]

@@ -7,6 +7,7 @@
 Nothing is sent unless OTEL_EXPORTER_OTLP_ENDPOINT is set; ids exist all the same, for logs and exemplars.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -31,6 +32,8 @@ from inference.telemetry.phases import PhaseSpans
 
 if TYPE_CHECKING:
     from inference.telemetry.sending import Sending
+
+_log = logging.getLogger(__name__)
 
 OPERATORS = frozenset({"/health", "/ready", "/metrics"})
 """Paths without spans: they come every few seconds and say nothing."""
@@ -71,8 +74,7 @@ class Tracing:
     """
 
     def __init__(self, model: str, version: str, gpus: Sequence[str], collector: str | None) -> None:
-        resource = Resource.create({"service.name": "inferwatch-inference", "service.version": version})
-        self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+        self._provider = TracerProvider(resource=resource(version), shutdown_on_exit=False)
         self._sending = _sending(collector) if collector else None
         if self._sending:
             self._provider.add_span_processor(self._sending.processor)
@@ -124,12 +126,17 @@ class Tracing:
 
     def close(self, seconds: float) -> None:
         """Send what is left, for at most so long."""
-        if self._sending:
-            self._sending.close(seconds)
+        if self._sending and not self._sending.close(seconds):
+            _log.warning("the collector did not take the last spans within %g s; they are lost", seconds)
+
+
+def resource(version: str) -> Resource:
+    """Who sends: this version of the service, and what OTEL_RESOURCE_ATTRIBUTES adds."""
+    return Resource.create({"service.name": "inferwatch-inference", "service.version": version})
 
 
 def _sending(collector: str) -> "Sending":
     # Late: an installation without a collector loads none of it.
-    from inference.telemetry.sending import Sending
+    from inference.telemetry.sending import spans_to
 
-    return Sending(collector)
+    return spans_to(collector)

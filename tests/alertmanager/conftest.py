@@ -1,15 +1,18 @@
 """Real parts for the tests of routes, messages, inbox and dead man's switch."""
 
+import json
 import os
 import re
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
@@ -108,6 +111,47 @@ def inbox(inbox_process: Inbox) -> Inbox:
     return inbox_process
 
 
+class Events(ThreadingHTTPServer):
+    """PagerDuty's events endpoint (/events), and a webhook that wants a token (/hook)."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _EventHandler)
+        self.events: list[dict[str, Any]] = []
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+
+class _EventHandler(BaseHTTPRequestHandler):
+    server: Events
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path == "/hook" and self.headers["Authorization"] != "Bearer t0ken":
+            self.send_response(401)
+        else:
+            self.server.events.append(body)
+            self.send_response(202 if self.path == "/events" else 200)
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def events_process() -> Iterator[Events]:
+    with Events() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture
+def events(events_process: Events) -> Events:
+    """Endpoints that have got nothing yet."""
+    events_process.events.clear()
+    return events_process
+
+
 @dataclass
 class Server:
     """A program on a port that can be killed and started again."""
@@ -176,17 +220,36 @@ def start_alertmanager(
     with ExitStack() as running_servers:
 
         def start(
-            timing: Timing, *, slack_url: str, smtp: str, heartbeat_url: str = "http://127.0.0.1:9/", flags: tuple = ()
+            timing: Timing,
+            *,
+            slack_url: str,
+            smtp: str,
+            heartbeat_url: str = "http://127.0.0.1:9/",
+            pagerduty_url: str = "",
+            route: Mapping[str, Any] | None = None,
+            flags: tuple = (),
         ) -> Alertmanager:
+            """`route`: in place of the generated routes and inhibit rules."""
             folder = tmp_path_factory.mktemp("alertmanager")
             (folder / "slack_url").write_text(f"{slack_url}\n")
+            (folder / "pagerduty").write_text("0123456789abcdef0123456789abcdef\n")
             receivers = Receivers(
                 secrets=str(folder),
                 smarthost=smtp,
                 heartbeat_url=heartbeat_url,
+                pagerduty_url=pagerduty_url,
                 templates=(str(TEMPLATES / "*.tmpl"), str(folder / "*.tmpl")),
             )
-            write(render_routes(timing, Links(), receivers, load_teams()), folder)
+            teams = load_teams()
+            if pagerduty_url:
+                teams = {
+                    name: team.model_copy(update={"pagerduty_key_file": "pagerduty"}) for name, team in teams.items()
+                }
+            files = render_routes(timing, Links(), receivers, teams)
+            if route:
+                document = yaml.safe_load(files["alertmanager.yml"]) | {"route": dict(route), "inhibit_rules": []}
+                files |= {"alertmanager.yml": yaml.safe_dump(document)}
+            write(files, folder)
             url = f"http://127.0.0.1:{free_port()}"
             command = [str(tool("alertmanager")), f"--config.file={folder / 'alertmanager.yml'}", *flags]
             command += [f"--storage.path={folder / 'data'}", f"--web.listen-address={url[7:]}"]
@@ -200,6 +263,34 @@ def start_alertmanager(
         yield start
 
 
+class Tags(HTMLParser):
+    """The tags of an html text, in which each tag that opens closes, and the links in it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+        self.links: list[str] = []
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+        if tag not in ("meta", "br"):
+            self._open.append(tag)
+        self.links += [value or "" for name, value in attrs if name == "href"]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+
+@pytest.fixture(scope="session")
+def read_html() -> type[Tags]:
+    """`read_html(text)`: its `seen` tags and its `links`; fails on html that is not well-formed."""
+    return Tags
+
+
 def _annotations(rule: dict[str, Any], labels: dict[str, str]) -> dict[str, str]:
     """A rule's annotations much as Prometheus fills them: of what depends on a label, the first branch.
 
@@ -211,6 +302,7 @@ def _annotations(rule: dict[str, Any], labels: dict[str, str]) -> dict[str, str]
         return quote_plus(text) if "urlquery" in found[0] else text
 
     def filled(text: str) -> str:
+        text = re.sub(r"\{\{ with query .*\{\{ end \}\}", "", text)  # nothing is there to be asked
         text = re.sub(
             r"\{\{ with (\$labels\.\w+) \}\}(.*?)(?:\{\{ else.*?)?\{\{ end \}\}",
             lambda found: found[2].replace("{{ . }}", f"{{{{ {found[1]} }}}}"),

@@ -1,8 +1,8 @@
 """Inhibit rules come from the declared edges, with presence matchers on both sides."""
 
 from alertmanager.inhibition import inhibit_rules
+from alerts.rule import Alert, Group, Mute
 from alerts.rules import groups
-from alerts.rules.rule import Alert, Group, Mute
 from alerts.timing import load
 
 

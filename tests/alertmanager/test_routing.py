@@ -8,8 +8,8 @@ import pytest
 
 from alertmanager.routing import equals, route_tree
 from alertmanager.teams import load as load_teams
+from alerts.rule import Alert
 from alerts.rules import catalogue, groups
-from alerts.rules.rule import Alert
 from alerts.timing import load
 
 CONFIGURATION = Path(__file__).parents[2] / "alertmanager" / "generated" / "alertmanager.yml"

@@ -8,9 +8,10 @@ from threading import Thread
 import pytest
 
 from alerts.drills import DRILLS
+from alerts.drills.drill import DrillRefused
 from alerts.drills.inbox import Message
 from alerts.drills.judge import Report, judge
-from alerts.drills.run import DrillRefused, run
+from alerts.drills.run import run
 from alerts.rules import catalogue
 from alerts.timing import load
 
@@ -89,10 +90,15 @@ class ScriptedStack:
 
 
 @pytest.fixture
-def busy_prometheus():
+def prometheus():
+    """A server and the alerts that its next answers tell of, one set for each; the last one stays."""
+    answers = [[{"alertname": "TargetDown", "severity": "ticket"}]]
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            alerts = [{"labels": {"alertname": "TargetDown", "severity": "ticket"}}]
+            alerts = []
+            if self.path != "/api/messages":
+                alerts = [{"labels": labels} for labels in (answers.pop(0) if len(answers) > 1 else answers[0])]
             body = json.dumps([] if self.path == "/api/messages" else {"data": {"alerts": alerts}}).encode()
             self.send_response(200)
             self.end_headers()
@@ -104,7 +110,7 @@ def busy_prometheus():
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://127.0.0.1:{server.server_port}", answers
         server.shutdown()
         thread.join()
 
@@ -116,9 +122,21 @@ def untouched(drill):
     return replace(drill, inject=fail, mend=fail)
 
 
-def test_a_stack_with_an_active_alert_is_not_drilled(busy_prometheus):
+def test_a_stack_with_an_active_alert_is_not_drilled(prometheus):
     with pytest.raises(DrillRefused, match="already active: TargetDown"):
-        run(untouched(DRILL), ScriptedStack(busy_prometheus), print)
+        run(untouched(DRILL), ScriptedStack(prometheus[0]), print)
+
+
+def test_a_drill_waits_until_no_earlier_incident_mutes_its_alert(prometheus, capsys):
+    url, answers = prometheus
+    twins = [{"alertname": name, "severity": "none"} for name in ("EngineDownMutesService", "SloFastBurnMutesSlo")]
+    answers[:] = [twins, twins[1:], twins, twins[1:], [{"alertname": "TargetDown", "severity": "ticket"}]]
+    drill = next(drill for drill in DRILLS if drill.alert == "ServiceDown")
+
+    # The last answer shows that it has gone on to look for active alerts.
+    with pytest.raises(DrillRefused, match="already active: TargetDown"):
+        run(untouched(drill), ScriptedStack(url), print)
+    assert capsys.readouterr().out == "waiting up to 10 s: an earlier incident still mutes ServiceDown\n"
 
 
 def test_a_stack_whose_messages_reach_people_is_not_drilled():

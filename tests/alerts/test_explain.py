@@ -16,7 +16,7 @@ def test_an_alert_is_told_with_its_times_and_its_neighbours_in_the_graph():
     assert "fires after     15s\n" in text
     assert "heard within    42 s of the fault\n" in text
     assert "ServiceDown (same cluster, service)" in text
-    assert "muted by        PrometheusIsolated, FleetTargetsDown\n" in text
+    assert "GpuEccUncorrectable, GpuOverheating, PrometheusIsolated, FleetTargetsDown\n" in text
     assert "drill           engine_dies\n" in text
 
 

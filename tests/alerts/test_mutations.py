@@ -77,7 +77,11 @@ def test_a_case_notices_the_mutant(file, index, change, tool, tmp_path):
     cases = [
         case for case in sorted((tmp_path / "tests/alerts").glob("*.yml")) if f"generated/{file}" in case.read_text()
     ]
-    done = subprocess.run([tool("promtool"), "test", "rules", *cases], capture_output=True, text=True, timeout=120)
-
     assert cases
-    assert done.returncode != 0, f"{change} survives {[case.name for case in cases]}"
+    # Its own cases first: they notice nearly every mutant.
+    cases.sort(key=lambda case: case.stem != path.stem)
+    for case in cases:
+        done = subprocess.run([tool("promtool"), "test", "rules", case], capture_output=True, text=True, timeout=120)
+        if done.returncode:
+            return
+    pytest.fail(f"{change} survives {[case.name for case in cases]}")

@@ -1,9 +1,12 @@
 """objectives.yaml: what it means, and what is refused with a place and a remedy."""
 
+from dataclasses import replace
+
 import pytest
 
-from alerts.objectives import Objectives, Promise, Service, load
-from alerts.rules import catalogue, groups
+from alerts.__main__ import main
+from alerts.objectives import Capacity, Objectives, Promise, Service, load
+from alerts.rules import GROUPS, catalogue, groups, thresholds
 from alerts.timing import load as load_timing
 
 TIMING = load_timing()
@@ -29,14 +32,25 @@ def test_needed_is_a_number_or_all(objectives):
     assert read.services == {"chat": Service(2), "batch": Service(None), "plain": Service(None)}
 
 
+def test_capacity_is_what_one_replica_takes_and_how_long_may_be_waited(objectives):
+    read = objectives("services: {chat: {capacity: {requests_per_second: 9, wait_seconds: 0.5}}}")
+
+    assert read.services == {"chat": Service(capacity=Capacity(9, 0.5))}
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("servces: {}", "unknown servces; known: disabled, min_rate, period_days, services, thresholds"),
         ("services: [chat]", "services must be a mapping"),
-        ("services: {chat: {need: 2}}", "services.chat: unknown need; known: availability, models, needed"),
+        ("services: {chat: {need: 2}}", "services.chat: unknown need; known: availability, capacity, models, needed"),
         ("services: {chat: {needed: 0}}", "services.chat.needed must be `all` or a whole number from 1, got 0"),
         ("services: {chat: {needed: some}}", "services.chat.needed must be `all` or a whole number from 1, got 'some'"),
+        ("services: {chat: {capacity: {requests_per_second: 9}}}", "services.chat.capacity: wait_seconds missing"),
+        (
+            "services: {chat: {capacity: {requests_per_second: 0, wait_seconds: 1}}}",
+            "services.chat.capacity.requests_per_second must be from 0.001",
+        ),
         ("services: {chat: {availability: {}}}", "services.chat.availability: ratio missing"),
         ("services: {chat: {availability: 0.99}}", "services.chat.availability must be a mapping"),
         (
@@ -123,6 +137,29 @@ def test_an_alert_that_is_disabled_needs_no_mute(objectives):
 def test_an_alert_that_does_not_exist_is_refused_by_name():
     with pytest.raises(ValueError, match="no alert EngineDwn; there are AlertmanagerUnreachable, "):
         groups(TIMING, Objectives(disabled=frozenset({"EngineDwn"})))
+
+
+def test_a_threshold_of_an_alert_that_has_none_is_refused():
+    with pytest.raises(ValueError, match="EngineDown has no threshold to be changed; there are CardinalityGrowth, "):
+        groups(TIMING, Objectives(thresholds={"EngineDown": 3}))
+
+
+def test_the_thresholds_that_can_be_changed_are_listed_with_their_defaults(capsys, tmp_path):
+    assert main(["--thresholds", "--output", str(tmp_path / "untouched")]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert "HostCpuSaturated       0.8         at most 80 %" in lines
+    assert not any(line.startswith("EngineDown ") for line in lines)
+    assert not (tmp_path / "untouched").exists()
+
+
+def test_every_threshold_that_is_listed_changes_what_is_written():
+    objectives = load()
+    plain = [build(TIMING, objectives) for build in GROUPS]
+    for name, default in thresholds(TIMING, objectives).items():
+        stated = replace(objectives, thresholds={name: default / 10 or 0.5})
+
+        assert [build(TIMING, stated) for build in GROUPS] != plain, name
 
 
 def test_a_disabled_alert_is_not_written():

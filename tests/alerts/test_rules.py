@@ -1,6 +1,8 @@
 """The generated rules: committed as generated, loadable, and right by promtool's own engine."""
 
+import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,11 +24,33 @@ def test_the_committed_rules_are_what_the_generator_writes():
     assert committed == render(load(), Links())
 
 
+@pytest.fixture(scope="module")
+def promtool_runs(request, tool):
+    """One promtool for each file that is asked for, as many at a time as there are cores."""
+    promtool = tool("promtool")
+
+    def run(cases):
+        return subprocess.run([promtool, "test", "rules", cases], capture_output=True, text=True, timeout=120)
+
+    asked = [item.callspec.params["cases"] for item in request.session.items if "promtool_runs" in item.fixturenames]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield {cases: pool.submit(run, cases) for cases in asked}
+
+
 @pytest.mark.parametrize("cases", CASES, ids=lambda path: path.stem)
-def test_promtool_cases_pass(cases, tool):
-    done = subprocess.run([tool("promtool"), "test", "rules", cases], capture_output=True, text=True, timeout=60)
+def test_promtool_cases_pass(cases, promtool_runs):
+    done = promtool_runs[cases].result()
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("cases", CASES, ids=lambda path: path.stem)
+def test_cases_of_several_groups_say_in_which_order_these_are_evaluated(cases):
+    """Else promtool takes them in an order that changes from run to run."""
+    stated = yaml.safe_load(cases.read_text())
+    files = [Path(name).stem for name in stated["rule_files"]]
+
+    assert len(files) == 1 or stated["group_eval_order"] == files
 
 
 def clock(scrape: float, group_wait: float) -> Timing:
@@ -64,6 +88,19 @@ def test_an_empty_base_leaves_the_link_out():
     assert "dashboard_url" not in annotations
     assert "runbook_url" not in annotations
     assert annotations["summary"]
+
+
+def test_a_link_to_the_expression_is_made_only_where_prometheus_has_an_address_of_its_own():
+    def annotations(links):
+        rules = yaml.safe_load(render(load(), links)["gpu.yml"])["groups"][0]["rules"]
+        return next(rule["annotations"] for rule in rules if rule.get("alert") == "GpuOverheating")
+
+    there = annotations(Links(prometheus_url="https://prometheus.example"))["query_url"]
+
+    assert there.startswith("https://prometheus.example/graph?g0.expr=")
+    assert " " not in there
+    assert "{" not in there
+    assert "query_url" not in annotations(Links())
 
 
 def test_writing_twice_changes_nothing_and_stale_files_go(tmp_path):

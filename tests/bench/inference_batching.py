@@ -7,6 +7,7 @@ Engines take turns within a round, so that a busy machine hurts all of them; the
 
 import argparse
 import asyncio
+import dataclasses
 import sys
 import tempfile
 import time
@@ -61,7 +62,7 @@ def theirs(manager: ContinuousBatchingManager, count: int) -> float:
 async def measure(directory: Path, source: ModelSource, rounds: int) -> dict[tuple[str, int], Series]:
     model = load(source)
     # No answer ends before its time, on either side.
-    model = type(model)(model.runner, model.tokenizer, frozenset(), model.note)
+    model = dataclasses.replace(model, ends=frozenset())
     engine = Engine(lambda: model, Limits(source.max_batch_size, 100), Undisturbed(), lambda: None)
     engine.start()
     while True:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from compose.parts import parts
 from compose.settings import CHECKOUT, from_environment
 
 
@@ -13,6 +14,13 @@ def test_without_settings_all_is_written_below_the_checkout():
     settings = from_environment({})
     assert settings.state.root == CHECKOUT / ".inferwatch"
     assert settings.bin_dir == CHECKOUT / ".inferwatch" / "bin"
+
+
+def test_whether_gpus_are_simulated_is_left_to_the_exporters_own_environment(tmp_path):
+    """A flag would win over GPU_EXPORTER_SOURCE=simulated, which drills need where there are real GPUs."""
+    commands = {part.name: part.command for part in parts(from_environment(environment(tmp_path)))}
+    assert "--listen-address" in commands["gpu-exporter"]
+    assert "--source" not in commands["gpu-exporter"]
 
 
 def test_ports_and_clock_of_a_running_stack_need_no_environment(tmp_path):

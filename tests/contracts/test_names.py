@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import promql_parser
@@ -18,7 +19,14 @@ BOARDS = sorted((ROOT / "dashboards/generated").glob("*.json"))
 
 # Made by Prometheus itself: `up` and `scrape_*` for each target, ALERTS for each pending or firing alert,
 # ALERTS_FOR_STATE for since when.
-BUILT_IN = {"up", "scrape_series_added", "scrape_samples_post_metric_relabeling", "ALERTS", "ALERTS_FOR_STATE"}
+BUILT_IN = {
+    "up",
+    "scrape_series_added",
+    "scrape_samples_post_metric_relabeling",
+    "scrape_duration_seconds",
+    "ALERTS",
+    "ALERTS_FOR_STATE",
+}
 
 
 def metric_tokens(node: object) -> Iterator[str]:
@@ -38,35 +46,38 @@ def rules() -> Iterator[dict[str, object]]:
             yield from group["rules"]
 
 
-def recorded() -> set[str]:
-    return {str(rule["record"]) for rule in rules() if "record" in rule}
+@cache
+def recorded() -> frozenset[str]:
+    return frozenset(str(rule["record"]) for rule in rules() if "record" in rule)
 
 
-def exposed() -> set[str]:
-    return {name for metric in ALL_METRICS for name in metric.exposed}
+@cache
+def exposed() -> frozenset[str]:
+    return frozenset(name for metric in ALL_METRICS for name in metric.exposed)
 
 
-def foreign() -> set[str]:
+@cache
+def foreign() -> frozenset[str]:
     """Names on the pages that were recorded from Prometheus, Alertmanager and node-exporter."""
     pages = [path.read_text() for path in (ROOT / "tests/fixtures/exporters").glob("*.prom")]
-    return {name for page in pages for name in re.findall(r"^([a-zA-Z_:]\w*)", page, re.MULTILINE)}
+    return frozenset(name for page in pages for name in re.findall(r"^([a-zA-Z_:]\w*)", page, re.MULTILINE))
 
 
-def expressions_of(board: Path) -> Iterator[str]:
-    """Every PromQL text of a board, with Grafana's variables replaced by something that parses."""
+def queries_of(board: Path) -> Iterator[tuple[str, bool]]:
+    """Every PromQL text of a board, Grafana's variables replaced by what parses, and whether it is for exemplars."""
 
-    def walk(value: object) -> Iterator[str]:
+    def walk(value: object) -> Iterator[tuple[str, bool]]:
         if isinstance(value, dict):
             if isinstance(value.get("expr"), str):
-                yield value["expr"]
+                yield value["expr"], bool(value.get("exemplar"))
             for child in value.values():
                 yield from walk(child)
         elif isinstance(value, list):
             for child in value:
                 yield from walk(child)
 
-    for expr in walk(json.loads(board.read_text())):
-        yield expr.replace("$__rate_interval", "1m").replace("$__interval", "1m").replace("$__range", "1h")
+    for expr, exemplars in walk(json.loads(board.read_text())):
+        yield expr.replace("$__range", "1h").replace("$price", "1"), exemplars
 
 
 def named(rules):
@@ -91,10 +102,25 @@ def test_an_alert_reads_canonical_signals_and_foreign_pages_only(rule):
     assert set(metric_tokens(promql_parser.parse(rule["expr"]))) <= recorded() | foreign() | BUILT_IN
 
 
-@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.stem)
-def test_a_board_reads_canonical_signals_only(board):
-    expressions = list(expressions_of(board))
+@pytest.mark.parametrize("rule", list(named(rule for rule in rules() if rule.get("annotations"))))
+def test_the_text_of_an_alert_asks_for_series_that_something_provides(rule):
+    queries = re.findall(r"`([^`]*)`", " ".join(rule["annotations"].values()))
+    tokens = {
+        token
+        for query in queries
+        for token in metric_tokens(promql_parser.parse(query.replace("%q", '""').replace("%s", "")))
+    }
 
-    assert expressions
-    for expr in expressions:
-        assert set(metric_tokens(promql_parser.parse(expr))) <= recorded() | BUILT_IN, expr
+    assert tokens <= recorded() | BUILT_IN
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.stem)
+def test_a_board_reads_only_series_that_something_provides(board):
+    """Recorded and foreign ones, and our own exporters' for exemplars and for the dead man's switch."""
+    queries = list(queries_of(board))
+    own = {name for name in exposed() if name.startswith("inferwatch_deadman_")}
+
+    assert queries
+    for expr, exemplars in queries:
+        known = exposed() if exemplars else recorded() | foreign() | own | BUILT_IN
+        assert set(metric_tokens(promql_parser.parse(expr))) <= known, expr

@@ -137,6 +137,21 @@ def test_gpus_warm_up_with_the_load(running):
     assert running.query("max(gpu:utilization) > 0.05")
 
 
+def test_the_engine_is_known_to_compute_on_the_gpus_that_are_watched(running):
+    tied = "llm:engine_gpu:info and on (host, uuid) gpu:temperature"
+
+    assert {series["metric"]["engine"] for series in running.query(tied)} == {"inferwatch"}
+    assert len(running.query(tied)) == len(running.query("gpu:temperature")) == 2
+
+
+def test_golden_answers_are_kept_for_the_version_of_the_model_that_gave_them(running):
+    learned = running.native.settings.state.data / "probe.json"
+    answers = eventually(lambda: json.loads(learned.read_text())["golden"])
+    listed = httpx.get(f"{running.native.url('inference')}/v1/models").raise_for_status().json()["data"][0]
+
+    assert [answer["version"] for answer in answers] == [listed["system_fingerprint"]]
+
+
 def test_rules_hold_their_labels(running):
     labels = {"cluster", "namespace", "service", "host", "job", "instance"}
 
@@ -157,8 +172,8 @@ def drills():
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("drill", list(drills()))
 def test_a_drill_is_heard_of_exactly_as_it_should_be(running, drill):
-    before = {message["id"] for message in running.messages()}
     eventually(lambda: not running.query('ALERTS{severity=~"page|ticket"}'), seconds=60)
+    before = {message["id"] for message in running.messages()}
     report = run(drill, running.native, print)
 
     assert report.problems == []

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
@@ -135,11 +137,24 @@ class Collector:
     status: int = 200
     hangs: bool = False
     spans: list[Span] = field(default_factory=list)
+    lines: list[LogRecord] = field(default_factory=list)
+    loggers: list[str] = field(default_factory=list)
+    """By whom each line was written."""
     resources: list[dict[str, Any]] = field(default_factory=list)
     url: str = ""
     over: threading.Event = field(default_factory=threading.Event)
 
-    def take(self, body: bytes) -> None:
+    def take(self, path: str, body: bytes) -> None:
+        {"/v1/traces": self.take_spans, "/v1/logs": self.take_lines}[path](body)
+
+    def take_lines(self, body: bytes) -> None:
+        for resource in ExportLogsServiceRequest.FromString(body).resource_logs:
+            self.resources.append(self.values(resource.resource.attributes))
+            for scope in resource.scope_logs:
+                self.lines += scope.log_records
+                self.loggers += [scope.scope.name] * len(scope.log_records)
+
+    def take_spans(self, body: bytes) -> None:
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
             self.resources.append(self.values(resource.resource.attributes))
             for scope in resource.scope_spans:
@@ -176,7 +191,7 @@ class Collector:
                     collector.over.wait(60)
                     return
                 if collector.status == 200:
-                    collector.take(body)
+                    collector.take(self.path, body)
                 self.send_response(collector.status)
                 self.end_headers()
 
@@ -228,6 +243,7 @@ def shared(model_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     # Its collector refuses every connection: whatever is tested here also shows that no client notices that.
     telemetry = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
+        "OTEL_LOGS_EXPORTER": "otlp",
         "GPU_UUIDS": GPU,
         "TELEMETRY_FLUSH_SECONDS": "0.1",
     }

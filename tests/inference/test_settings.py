@@ -91,8 +91,8 @@ def test_off_a_loopback_address_keys_are_needed_or_a_word_that_they_are_not(tmp_
     with pytest.raises(InvalidSettingsError) as caught:
         read(["--host", "0.0.0.0"])
     assert str(caught.value) == (
-        "API_KEYS_FILE (--api-keys-file): needed where INFERENCE_HOST is not a loopback address; "
-        "or set ALLOW_ANONYMOUS=1"
+        "API_KEYS_FILE (--api-keys-file): a file of name:key lines is needed, as 0.0.0.0 is no loopback address; "
+        "or set ALLOW_ANONYMOUS=1 where something else keeps strangers out"
     )
     assert read(["--host", "0.0.0.0", "--api-keys-file", str(tmp_path / "keys")]).host == "0.0.0.0"
     assert read(["--host", "0.0.0.0", "--allow-anonymous"]).host == "0.0.0.0"
@@ -109,6 +109,10 @@ def test_off_a_loopback_address_keys_are_needed_or_a_word_that_they_are_not(tmp_
         (["--cors-origins", "chat.example"], "CORS_ORIGINS (--cors-origins): must be origins, "),
         (["--gpu-uuids", "0,1"], "GPU_UUIDS (--gpu-uuids): must be UUIDs as nvidia-smi -L shows them, "),
         (["--otel-exporter-otlp-endpoint", "localhost:4318"], "OTEL_EXPORTER_OTLP_ENDPOINT "),
+        (
+            ["--otel-logs-exporter", "otlp"],
+            "OTEL_EXPORTER_OTLP_ENDPOINT (--otel-exporter-otlp-endpoint): needed where OTEL_LOGS_EXPORTER is otlp",
+        ),
         (["--api-keys-file", "nowhere"], "API_KEYS_FILE (--api-keys-file): nowhere cannot be read: No such file"),
         (["--audit-log", "nowhere/audit.log"], "AUDIT_LOG (--audit-log): cannot be written: "),
     ],
@@ -130,5 +134,6 @@ def test_lists_are_written_with_commas(monkeypatch):
 def test_the_hash_of_the_configuration_tells_what_it_does_from_where_it_is():
     before = read([]).config_hash
     assert read(["--host", "::1", "--port", "1"]).config_hash == before
+    assert read(["--gpu-uuids", "GPU-11111111-2222-3333-4444-555555555555"]).config_hash == before
     assert read(["--max-batch-size", "4"]).config_hash != before
     assert len(before) == 12

@@ -15,6 +15,7 @@ LOG = logging.getLogger(__name__)
 
 _METHOD = "/v1.PodResourcesLister/List"
 _TIMEOUT_SECONDS = 5.0
+_LEAVES_WITHIN_SECONDS = 0.5
 _EVERY_SECONDS = 10.0
 _KEPT_SECONDS = 120.0
 """A kubelet that restarts must not end every series: its last answer counts for so long."""
@@ -72,9 +73,9 @@ class Kubelet:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask no more; returns once a question under way has had time to end."""
+        """Ask no more; a question that takes long is left to itself."""
         self._stopped.set()
-        self._thread.join(_TIMEOUT_SECONDS + 1)
+        self._thread.join(_LEAVES_WITHIN_SECONDS)
 
     def holders(self) -> tuple[DeviceHolder, ...]:
         """The newest answer; nothing where it is too old to be believed."""

@@ -5,6 +5,7 @@ Knows NVML's functions by name and its return codes, not pynvml: a `Library` doe
 
 import ctypes
 import functools
+import math
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -27,6 +28,9 @@ _VALUES = tuple(struct.Struct(f"@{member}") for member in ("d", "I", "L", "Q", "
 """How the value is stored, by NVML's value type."""
 _WIDE = frozenset({0, 2, 3, 4})
 """Value types that hold 64 bits."""
+
+SELDOM_SECONDS = 30.0
+"""How old an answer to a question that is asked seldom can get."""
 
 FieldKey = tuple[Field, int]
 """A field and its scope: the link of an NVLink field, 0 where there is none."""
@@ -67,12 +71,16 @@ class Library(Protocol):
 class Notes:
     """What is known of the GPUs of one driver, from its start to its end."""
 
+    now: float = 0.0
+    """When the reading under way began, in seconds that never go back."""
     unsupported: set[tuple[str, str]] = field(default_factory=set)
     """GPU and question."""
     constants: dict[tuple[str, str], Any] = field(default_factory=dict)
     """Answers that do not change while the driver runs, by GPU and question."""
+    seldom: dict[tuple[str, str], tuple[float, Any]] = field(default_factory=dict)
+    """When a question that is asked seldom was asked, and the answer, by GPU and question."""
     states: dict[tuple[str, str], object] = field(default_factory=dict)
-    """What decides which calls a GPU supports, by GPU and name."""
+    """What decides which calls a GPU supports or what they answer, by GPU and name."""
     samples: dict[str, list[Any]] = field(default_factory=dict)
     """The driver's activity samples, at most two, by uuid of the GPU, or of GPU and MIG instance."""
 
@@ -95,6 +103,8 @@ class Gpu:
         self.library = library
         self.failure: DeviceError | None = None
         """The last failure that was tolerated."""
+        self.answered = False
+        """Whether the GPU has said anything in this reading; what is remembered of earlier ones does not count."""
         self.notes = notes
         self._fields: dict[tuple[int, int], tuple[float, bool]] = {}
 
@@ -104,7 +114,16 @@ class Gpu:
         Raises:
             DeviceError: The GPU or the driver is gone, so that asking on makes no sense.
         """
-        return self.call(call, self.handle, *arguments, key=f"{call}{arguments}")
+        found = self.call(call, self.handle, *arguments, key=f"{call}{arguments}")
+        self.answered = self.answered or found is not None
+        return found
+
+    def ask_seldom(self, call: str, *arguments: object) -> Any | None:
+        """As `ask`, for what hardly changes and no alert waits for: the answer, or its absence, holds for 30 s.
+
+        Less where `ask_anew_if_changed` finds a change.
+        """
+        return self._seldom(f"{call}{arguments}", lambda: self.ask(call, *arguments))
 
     def ask_once(self, call: str, *arguments: object) -> Any | None:
         """As `ask`, for what does not change while the driver runs: asked until there is an answer."""
@@ -123,8 +142,14 @@ class Gpu:
     def fill(self, call: str, structure: str) -> Any | None:
         """As `ask`, for a function that fills a structure; the filled structure."""
         found = self.library.structure(structure)
-        answered = self.call(call, self.handle, ctypes.byref(found), key=f"{call} {structure}")
-        return None if answered is None else found
+        if self.call(call, self.handle, ctypes.byref(found), key=f"{call} {structure}") is None:
+            return None
+        self.answered = True
+        return found
+
+    def fill_seldom(self, call: str, structure: str) -> Any | None:
+        """As `fill`, as seldom as `ask_seldom`."""
+        return self._seldom(f"{call} {structure}", lambda: self.fill(call, structure))
 
     def call(self, call: str, *arguments: object, key: str = "") -> Any | None:
         """As `ask`, for a function whose first argument is another than this GPU's handle.
@@ -155,6 +180,13 @@ class Gpu:
             self.notes.states[self.uuid, name] = state
             self.notes.unsupported -= {question for question in self.notes.unsupported if question[0] == self.uuid}
 
+    def ask_anew_if_changed(self, name: str, state: object) -> None:
+        """Ask this GPU again what is asked seldom if this state of it is another than in the last reading."""
+        if self.notes.states.setdefault((self.uuid, name), state) != state:
+            self.notes.states[self.uuid, name] = state
+            for question in [one for one in self.notes.seldom if one[0] == self.uuid]:
+                del self.notes.seldom[question]
+
     def fetch(self, keys: Iterable[FieldKey]) -> None:
         """Ask for many fields in one call; `field` has them from then on."""
         unsupported = self.notes.unsupported
@@ -169,6 +201,7 @@ class Gpu:
                 self._absent(Refused(code, f"field {number}"), (self.uuid, _named(number, scope)))
             elif kind < len(_VALUES):
                 self._fields[number, scope] = (float(_VALUES[kind].unpack_from(value)[0]), kind in _WIDE)
+                self.answered = True
 
     def field(self, field: Field, scope: int = 0) -> float | None:
         """A field that was fetched, in NVML's unit; None where it has no value."""
@@ -179,6 +212,14 @@ class Gpu:
         """As `field`, None where the driver gives it in 32 bits: such a byte counter wraps many times a second."""
         value, wide = self._fields.get((field, scope), (None, False))
         return value if wide else None
+
+    def _seldom(self, question: str, ask: Callable[[], T | None]) -> T | None:
+        asked_at, answer = self.notes.seldom.get((self.uuid, question), (-math.inf, None))
+        if self.notes.now - asked_at >= SELDOM_SECONDS:
+            answer = ask()
+            self.notes.seldom[self.uuid, question] = (self.notes.now, answer)
+        kept: T | None = answer
+        return kept
 
     def _absent(self, refused: Refused, question: tuple[str, str]) -> None:
         if refused.code in NOT_SUPPORTED:

@@ -6,6 +6,7 @@ is absent) or as a `DeviceError`. Calls that NVIDIA has replaced are asked only 
 
 import logging
 import os
+import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Any
@@ -31,6 +32,7 @@ class Nvml:
         library: What stands in for the driver's library; None loads the real one.
         extras: Optional subjects to read (`OPTIONAL_READERS`).
         on_call: Told the name of each NVML function before it is called.
+        clock: Seconds that never go back.
     """
 
     def __init__(
@@ -38,10 +40,12 @@ class Nvml:
         library: object | None = None,
         extras: Collection[str] = (),
         on_call: Callable[[str], None] = lambda call: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stand_in = library
         self._open = False
         self._library = _Pynvml(on_call, sees_all_processes=library is not None or _in_host_pid_namespace())
+        self._clock = clock
         self._notes = Notes()
         self._versions = ("", "")
         self._readers = (*READERS, *(one for one in OPTIONAL_READERS if one.subject in extras))
@@ -94,14 +98,17 @@ class Nvml:
         """
         handle = self._required(f"GPU {index}", "nvmlDeviceGetHandleByIndex", index)
         uuid = str(self._required(f"GPU {index}", "nvmlDeviceGetUUID", handle))
+        self._notes.now = self._clock()
         gpu = Gpu(index, uuid, handle, self._library, self._notes)
+        identity = self._identity(gpu)
+        # Who a GPU is, the driver remembers of one that says nothing any more.
+        gpu.answered = False
         links = [key for one in self._readers if one.subject == "nvlink" for key in one.fields]
         gpu.fetch(key for one in self._readers if one.subject != "nvlink" for key in one.fields)
         gpu.fetch(links)
-        identity = self._identity(gpu)
         parts = {one.subject: self._part(gpu, one) for one in self._readers}
         reading = GpuReading(identity, **{name: part for name, part in parts.items() if part is not None})
-        if gpu.failure is not None and reading == GpuReading(identity):
+        if gpu.failure is not None and not gpu.answered:
             raise gpu.failure
         return reading
 

@@ -94,11 +94,11 @@ class GpuReading:
     """One GPU that answered: a field per subject, named as its reader."""
 
     identity: Identity
+    clocks: Clocks = field(default_factory=Clocks)
     memory: Memory = field(default_factory=Memory)
     utilization: Utilization = field(default_factory=Utilization)
     thermals: Thermals = field(default_factory=Thermals)
     power: Power = field(default_factory=Power)
-    clocks: Clocks = field(default_factory=Clocks)
     throttling: Throttling = field(default_factory=Throttling)
     ecc: Ecc = field(default_factory=Ecc)
     rows: Rows = field(default_factory=Rows)

@@ -94,6 +94,11 @@ class Observation:
     counts: Counts
 
 
+def uuid_of(index: int, seed: int = 0) -> str:
+    """UUID of a simulated GPU: the same at every start."""
+    return f"GPU-{uuid.uuid5(_NAMESPACE, f'{seed}/{index}')}"
+
+
 class SimulatedGpu:
     """A card whose sensors follow the load, with values and faults that can be set on top.
 
@@ -103,7 +108,7 @@ class SimulatedGpu:
 
     def __init__(self, profile: Profile, index: int, seed: int) -> None:
         self.index = index
-        self.uuid = f"GPU-{uuid.uuid5(_NAMESPACE, f'{seed}/{index}')}"
+        self.uuid = uuid_of(index, seed)
         self.override = Override()
         self._profile = profile
         self._random = Random(f"{seed}/{index}")  # noqa: S311 - sensor noise, not a secret

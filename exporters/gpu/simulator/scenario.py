@@ -44,8 +44,10 @@ def read(file: Path, machine: SimulatedMachine) -> tuple[Step, ...]:
     """
     try:
         found = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise ScenarioError(f"cannot read {file}: {error}") from error
+    except OSError as error:
+        raise ScenarioError(f"cannot read {file}: {error.strerror}") from error
+    except ValueError as error:
+        raise ScenarioError(f"{file} is not JSON: {error}") from error
     if not isinstance(found, list):
         raise ScenarioError(f"{file} is not a list of steps")
     steps = (_step(f"{file}, step {number}", one, machine) for number, one in enumerate(found, 1))

@@ -62,7 +62,7 @@ class XidWatcher:
         self._stopped.set()
         if (child := self._child) is not None:
             child.kill()
-        self._thread.join(2.0)
+        self._thread.join(1.0)
 
     def abandoned(self) -> int:
         """Children that even SIGKILL has not ended yet."""

@@ -61,6 +61,8 @@ class _SlackHandler(BaseHTTPRequestHandler):
 class Engines(ThreadingHTTPServer):
     """Metrics pages of engines, by the path /<service>; those that are down answer 500."""
 
+    request_queue_size = 256  # hundreds of targets are scraped at once
+
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _EngineHandler)
         self.down: set[str] = set()
@@ -105,14 +107,14 @@ def start_prometheus(
     server: type[Any],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Callable[..., Any]]:
-    """`start_prometheus(timing, engines, services, alertmanagers)`: watches a service's engine by the stack's rules."""
+    """`start_prometheus(timing, jobs, alertmanagers)`: watches jobs by the stack's rules."""
     with ExitStack() as running:
 
-        def start(timing: Timing, engines: Engines, services: list[str], alertmanagers: list[str]) -> Any:
+        def start(timing: Timing, jobs: list[dict[str, Any]], alertmanagers: list[str]) -> Any:
             folder = tmp_path_factory.mktemp("prometheus")
             write(render_rules(timing, Links()), folder / "rules")
             (folder / "prometheus.yml").write_text(
-                yaml.safe_dump(_configuration(timing, engines, services, alertmanagers), sort_keys=False)
+                yaml.safe_dump(_configuration(timing, jobs, alertmanagers), sort_keys=False)
             )
             address = f"127.0.0.1:{free_port()}"
             flags = prometheus.flags(tool("prometheus"), folder / "prometheus.yml", folder / "data", address, timing)
@@ -124,12 +126,26 @@ def start_prometheus(
         yield start
 
 
-def _configuration(timing: Timing, engines: Engines, services: list[str], alertmanagers: list[str]) -> dict[str, Any]:
-    def job(service: str) -> dict[str, Any]:
-        labels = {"cluster": "default", "namespace": "default", "service": service, "host": "node-1", "engine": "vllm"}
-        targets = {"targets": [engines.address], "labels": labels}
-        return {"job_name": service, "metrics_path": f"/{service}", "static_configs": [targets]}
+@pytest.fixture(scope="session")
+def engine_jobs() -> Callable[..., list[dict[str, Any]]]:
+    """`engine_jobs(engines, "chat", "search")`: a job for each service, with its one engine."""
 
+    def jobs(engines: Engines, *services: str) -> list[dict[str, Any]]:
+        place = {"cluster": "default", "namespace": "default", "host": "node-1", "engine": "vllm"}
+        return [
+            {
+                "job_name": service,
+                "metrics_path": f"/{service}",
+                "static_configs": [{"targets": [engines.address], "labels": place | {"service": service}}],
+            }
+            for service in services
+        ]
+
+    return jobs
+
+
+def _configuration(timing: Timing, jobs: list[dict[str, Any]], alertmanagers: list[str]) -> dict[str, Any]:
+    addresses = [url.removeprefix("http://") for url in alertmanagers]
     return {
         "global": {
             "scrape_interval": duration(timing.scrape_interval),
@@ -137,6 +153,6 @@ def _configuration(timing: Timing, engines: Engines, services: list[str], alertm
             "evaluation_interval": duration(timing.evaluation_interval),
         },
         "rule_files": ["rules/*.yml"],
-        "alerting": {"alertmanagers": [{"static_configs": [{"targets": [url[7:] for url in alertmanagers]}]}]},
-        "scrape_configs": [job(service) for service in services],
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": addresses}]}]},
+        "scrape_configs": jobs,
     }

@@ -51,10 +51,12 @@ def wait_for(inbox: Any, service: str, wanted: list[tuple[str, str]], seconds: f
     assert heard(inbox, service) == wanted
 
 
-def test_two_of_each_are_heard_once(inbox: Any, pair: list[Any], start_prometheus: Any, engines: Any) -> None:
+def test_two_of_each_are_heard_once(
+    inbox: Any, pair: list[Any], start_prometheus: Any, engines: Any, engine_jobs: Any
+) -> None:
     urls = [one.url for one in pair]
     for _ in range(2):
-        start_prometheus(TIMING, engines, ["chat"], urls)
+        start_prometheus(TIMING, engine_jobs(engines, "chat"), urls)
     engines.down.add("chat")
     wait_for(inbox, "chat", ONCE, PAGE_SECONDS)
     engines.down.clear()
@@ -63,10 +65,10 @@ def test_two_of_each_are_heard_once(inbox: Any, pair: list[Any], start_prometheu
 
 @pytest.mark.parametrize("victim", [0, 1])
 def test_one_of_each_that_dies_in_an_incident_loses_nothing(
-    inbox: Any, pair: list[Any], start_prometheus: Any, engines: Any, victim: int
+    inbox: Any, pair: list[Any], start_prometheus: Any, engines: Any, engine_jobs: Any, victim: int
 ) -> None:
     urls = [one.url for one in pair]
-    prometheus = [start_prometheus(TIMING, engines, ["chat", "search"], urls) for _ in range(2)]
+    prometheus = [start_prometheus(TIMING, engine_jobs(engines, "chat", "search"), urls) for _ in range(2)]
     engines.down.add("chat")
     wait_for(inbox, "chat", ONCE, PAGE_SECONDS)
     pair[victim].kill()

@@ -1,4 +1,4 @@
-"""One channel fails, or a whole fleet does: the page is not lost, nothing is sent twice, nobody is flooded."""
+"""One channel fails, or refuses a storm: the page is not lost, and nothing is sent twice."""
 
 import time
 from collections.abc import Callable
@@ -11,11 +11,14 @@ from alerts.timing import load
 
 pytestmark = pytest.mark.long
 
-TIMING = replace(load().compressed(), root_group_wait=1, group_interval=2)
-FAST_SECONDS = 4
+TIMING = replace(load().compressed(), root_group_wait=2, group_interval=2)
+FAST_SECONDS = 5
 """Group wait, one mail or one post, and what a busy machine adds."""
 RECOVERY_SECONDS = 15
 """Alertmanager's own floor for how long a flush may hang is 10 s; the flush after it delivers."""
+
+BUSY_SECONDS = 45
+"""For 40 mails on a machine that is busy; quiet, they take a few seconds."""
 
 Build = Callable[..., dict[str, Any]]
 OTHER = {"slack": "email", "email": "slack"}
@@ -61,36 +64,6 @@ def test_a_page_that_ends_while_its_channel_fails_is_never_told_there(
     assert [(one["channel"], one["status"]) for one in inbox.messages()] == [("email", "firing"), ("email", "resolved")]
 
 
-def test_250_hosts_that_vanish_are_three_messages_at_most_and_hide_no_other_page(
-    start_alertmanager: Any, busy_slack: Any, inbox: Any, firing: Build
-) -> None:
-    alertmanager = start_alertmanager(TIMING, slack_url=busy_slack.url, smtp=inbox.smtp)
-    hosts = [f"node-{number}" for number in range(250)]
-    alertmanager.send(firing("EngineDownMutesService", service="chat"))
-    time.sleep(0.5)  # alerts older than their group wait are sent at once, perhaps before the inhibitor has read them
-    alertmanager.send(*(firing("EngineDown", host=host, instance=f"{host}:8000") for host in hosts), age=0)
-    alertmanager.send(
-        *(firing("TargetDown", job="node-exporter", host=host, instance=f"{host}:9100") for host in hosts), age=0
-    )
-    alertmanager.send(firing("ServiceDown", service="chat"), age=0)
-    time.sleep(1)
-    began = time.monotonic()
-    alertmanager.send(firing("EngineDown", service="search", host="node-300", instance="node-300:8000"), age=0)
-    time.sleep(TIMING.symptom_group_wait + 2 * TIMING.group_interval)
-    titles = [(at - began, one["title"]) for at, one in busy_slack.taken]
-    unrelated = [at for at, title in titles if "search" in title]
-    fleet = [title for _, title in titles if "search" not in title]
-    assert len(unrelated) == 1
-    assert unrelated[0] < FAST_SECONDS
-    assert len(fleet) <= 3
-    assert any(title.startswith("PAGE  Engine down: chat on node-") and "+ 249 more" in title for title in fleet)
-    assert any(title.startswith("TICKET  Target down") and "+ 249 more" in title for title in fleet)
-    assert not any("Service down" in title for title in fleet)
-    mails = [one["title"] for one in inbox.messages("email")]
-    assert len([title for title in mails if "search" not in title]) <= 3
-    assert len([title for title in mails if "search" in title]) == 1
-
-
 def test_a_storm_above_slacks_limit_still_arrives_in_full(
     start_alertmanager: Any, busy_slack: Any, inbox: Any, firing: Build
 ) -> None:
@@ -98,8 +71,8 @@ def test_a_storm_above_slacks_limit_still_arrives_in_full(
     alertmanager = start_alertmanager(TIMING, slack_url=busy_slack.url, smtp=inbox.smtp)
     services = [f"service-{number:02}" for number in range(40)]
     alertmanager.send(*(firing("EngineDown", service=service) for service in services), age=0)
-    inbox.wait(40, 15)
-    deadline = time.monotonic() + 60
+    inbox.wait(40, BUSY_SECONDS)
+    deadline = time.monotonic() + 60 + BUSY_SECONDS
     while len(busy_slack.taken) < 40 and time.monotonic() < deadline:
         time.sleep(0.5)
     assert busy_slack.refused > 0, "the limit was never met"

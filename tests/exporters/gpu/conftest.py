@@ -74,8 +74,8 @@ def library(machine) -> WatchedLibrary:
 
 
 @pytest.fixture
-def nvml(library) -> Iterator[Nvml]:
-    driver = Nvml(library)
+def nvml(library, clock) -> Iterator[Nvml]:
+    driver = Nvml(library, clock=clock)
     driver.open()
     yield driver
     driver.close()
@@ -154,8 +154,7 @@ class Exporter:
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        # The exporter's own patience adds up to 4.5 s; a machine with five times as much work as processors adds to it.
-        return self.process.wait(15)
+        return self.process.wait(5)
 
 
 Start = Callable[..., Exporter]

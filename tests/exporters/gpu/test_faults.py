@@ -10,6 +10,7 @@ import pytest
 
 from exporters.catalogue.xid import FATAL
 
+SENSORS = ("gpu_temperature_celsius", "gpu_power_watts", "gpu_memory_used_bytes", "gpu_energy_joules_total")
 IDLE = ("--source", "simulated", "--simulated-load-url", "")
 XID_79 = "NVRM: Xid (PCI:0000:18:00): 79, pid=1234, name=python, GPU has fallen off the bus."
 
@@ -102,13 +103,19 @@ def test_a_number_expects_gpus_that_nobody_has_ever_seen(start):
 def test_a_broken_driver_is_named_by_its_code_and_heals_in_a_new_process(simulated, state, code):
     restarts = ("gpu_scrape_process_restarts_total", "reader")
     before = simulated.labelled()[restarts]
-    simulated.patch("/simulator/driver", {"state": state})
+    assert simulated.patch("/simulator/driver", {"state": state}) == (200, {"state": state})
     broken = simulated.until(lambda samples: samples[("gpu_scrape_driver_up", "")] == 0)
     assert broken[("gpu_scrape_driver_error_code", "")] == code
     assert ("gpu_scrape_listed_gpus", "") not in broken
+    assert (broken[("gpu_up", "0")], broken[("gpu_up", "1")]) == (0, 0)
+    assert not any((sensor, "0") in broken for sensor in SENSORS)
+    assert simulated.request("GET", "/healthz")[0] == 200
     simulated.patch("/simulator/driver", {"state": "ok"})
-    mended = simulated.until(lambda samples: samples[("gpu_up", "0")] == 1)
+    mended = simulated.until(
+        lambda samples: samples[("gpu_up", "0")] == 1 and samples[("gpu_scrape_driver_up", "")] == 1
+    )
     assert ("gpu_scrape_driver_error_code", "") not in mended
+    assert simulated.log().count("driver does not answer") == simulated.log().count("driver answers again") == 1
     assert ("gpu_last_error_code", "0") not in mended
     assert simulated.labelled()[restarts] > before
 
@@ -134,8 +141,8 @@ def test_a_scenario_is_played(start, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--simulated-scenario", "/nonexistent.json"), "cannot read /nonexistent.json"),
-        (("--expected-gpus", "/nonexistent.txt"), "cannot read the expected GPUs from /nonexistent.txt"),
+        (("--simulated-scenario", "/nonexistent.json"), "cannot read /nonexistent.json: No such file"),
+        (("--expected-gpus", "/nonexistent.txt"), "cannot read the expected GPUs from /nonexistent.txt: No such file"),
         (("--expected-gpus", "remember", "--state-file", "/proc/gpus.json"), "set --state-file"),
     ],
 )

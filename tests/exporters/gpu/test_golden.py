@@ -41,7 +41,7 @@ class Page:
         self.machine = SimulatedMachine(profile, 2, clock=clock)
         self._clock = clock
         self._extras = extras
-        self._nvml = Nvml(SimulatedLibrary(self.machine), extras)
+        self._nvml = Nvml(SimulatedLibrary(self.machine), extras, clock=clock)
         self.machine.set_load(Load(requests_running=4, tokens_per_second=120, model_loaded=True))
         clock.now += 60
         self.collector = Collector(

@@ -2,6 +2,8 @@
 
 import gzip
 
+import pytest
+
 from exporters.gpu.collection import Collection
 from exporters.gpu.collectors import up
 from exporters.gpu.page import FORMS, REMEMBERED_PAGES, render
@@ -47,6 +49,18 @@ def test_the_next_page_is_made_in_the_form_that_was_asked_for():
     before.form("openmetrics_gzip")
     after.prepare(before)
     assert made(after) == {"openmetrics", "openmetrics_gzip"}
+
+
+def of(ended_at):
+    return render("nvml", Collection((), (), None, ended_at, 0.5), (("up", up.collect),), clock=lambda: 0.0)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_page_that_takes_over_what_did_not_change_is_the_page_drawn_anew(form):
+    before, after = of(1.0), of(2.0)
+    before.form(form)
+    after.prepare(before)
+    assert after.form(form) == of(2.0).form(form) != of(1.0).form(form)
 
 
 def test_a_form_that_nobody_asks_for_any_more_is_made_no_longer():

@@ -3,14 +3,16 @@
 import http.client
 import json
 import re
-import signal
 import socket
 import subprocess
 import sys
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import pytest
 
+from alerts.drills.drill import DrillRefused
+from alerts.drills.gpus import set_gpu
 from exporters.gpu.devices.library import library_loads
 
 NO_DRIVER = pytest.mark.skipif(library_loads(), reason="this machine has NVIDIA's driver library")
@@ -30,19 +32,6 @@ def test_a_lost_gpu_is_down_and_silent_and_its_neighbour_exact_until_it_is_mende
     simulated.patch("/simulator/gpus/0", {"state": None})
     mended = simulated.until(lambda samples: samples[("gpu_up", "0")] == 1)
     assert all((sensor, "0") in mended for sensor in SENSORS)
-
-
-@pytest.mark.parametrize("state", ["not_loaded", "mismatch"])
-def test_a_broken_driver_is_reported_and_the_exporter_recovers_by_itself(simulated, state):
-    assert simulated.patch("/simulator/driver", {"state": state}) == (200, {"state": state})
-    broken = simulated.until(lambda samples: samples[("gpu_scrape_driver_up", "")] == 0)
-    assert (broken[("gpu_up", "0")], broken[("gpu_up", "1")]) == (0, 0)
-    assert not any((sensor, "0") in broken for sensor in SENSORS)
-    assert simulated.request("GET", "/healthz")[0] == 200
-    simulated.patch("/simulator/driver", {"state": "ok"})
-    simulated.until(lambda samples: samples[("gpu_up", "0")] == 1 and samples[("gpu_scrape_driver_up", "")] == 1)
-    assert simulated.log().count("driver does not answer") == 1
-    assert simulated.log().count("driver answers again") == 1
 
 
 def test_an_overheated_gpu_shows_no_margin(simulated):
@@ -119,12 +108,24 @@ def test_the_landing_page_says_that_gpus_are_simulated(unchanged):
     assert "These GPUs are simulated." in unchanged.get("/")
 
 
+@dataclass
+class OnlyTheExporter:
+    """As much of a stack as a drill of a GPU needs."""
+
+    exporter: str
+
+    def url(self, part):
+        return {"gpu-exporter": self.exporter}[part]
+
+
 @NO_DRIVER
-def test_real_gpus_have_no_control_api_and_a_missing_library_is_a_code_and_no_crash(start):
+def test_real_gpus_have_no_control_api_nor_drills_and_a_missing_library_is_a_code_and_no_crash(start):
     exporter = start("--source", "nvml", "--kernel-log", "")
     samples = exporter.until(lambda samples: ("gpu_scrape_driver_up", "") in samples)
     assert (samples[("gpu_scrape_driver_up", "")], samples[("gpu_scrape_driver_error_code", "")]) == (0, 12)
     assert exporter.request("GET", "/simulator/gpus")[0] == 404
+    with pytest.raises(DrillRefused, match="GPU_EXPORTER_SOURCE=simulated"):
+        set_gpu(OnlyTheExporter(exporter.url), state="lost")
     assert exporter.request("GET", "/healthz")[0] == 200
     assert len(re.findall("driver does not answer", exporter.log())) == 1
 
@@ -135,14 +136,6 @@ def test_auto_says_so_when_it_simulates(start):
     samples = exporter.until(lambda samples: ("gpu_up", "0") in samples)
     assert ("gpu_up", "1") not in samples
     assert exporter.log().count("no NVIDIA driver library here: GPUs are simulated") == 1
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
-def test_a_signal_ends_the_process_cleanly(start, number):
-    exporter = start("--source", "simulated", "--simulated-load-url", "")
-    exporter.until(lambda samples: ("gpu_up", "1") in samples)
-    assert exporter.stop(number) == 0
-    assert "Traceback" not in exporter.log()
 
 
 def test_a_taken_port_is_one_line_and_2():

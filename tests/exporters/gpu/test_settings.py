@@ -116,7 +116,9 @@ def test_a_wrong_value_ends_with_2_and_names_the_setting(flag, value, capsys):
     with pytest.raises(SystemExit) as left:
         parse([f"{flag}={value}"], {})
     assert left.value.code == 2
-    assert f"error: {flag}: " in capsys.readouterr().err
+    usage, error = capsys.readouterr().err.splitlines()
+    assert usage.startswith("usage: ")
+    assert f"error: {flag}: " in error
 
 
 def test_a_wrong_environment_value_names_its_variable(capsys):

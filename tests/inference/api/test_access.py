@@ -31,7 +31,9 @@ def guarded(started, place, collector_of_module):
         "--max-prompt-tokens", "100",
         "--otel-exporter-otlp-endpoint", collector_of_module.url,
         "--telemetry-flush-seconds", "0.5",
+        "--otel-logs-exporter", "otlp",
         OTEL_BSP_SCHEDULE_DELAY="50",
+        OTEL_BLRP_SCHEDULE_DELAY="50",
     )  # fmt: skip
 
 
@@ -180,6 +182,24 @@ def test_each_request_leaves_a_line_of_json_with_its_trace_and_without_its_words
     assert not any(line.get("route") == "/metrics" for line in lines)
 
 
+def test_the_collector_gets_the_same_line_in_the_same_trace(guarded, collector_of_module):
+    trace_id = guarded.client.get("/v1/models", headers=B).headers["x-trace-id"]
+
+    def found():
+        return [line for line in collector_of_module.lines if line.trace_id.hex() == trace_id]
+
+    guarded.until(lambda: found() and trace_id in guarded.log.read_text())
+    (shipped,) = found()
+    (written,) = [line for line in map(json.loads, guarded.log.read_text().splitlines()) if trace_id in line.values()]
+    about = collector_of_module.values(shipped.attributes)
+    assert shipped.body.string_value == written["message"] == "request"
+    assert about == {name: written[name] for name in about}
+    assert {"route", "status", "caller", "duration_seconds"} <= set(about)
+    assert shipped.span_id.hex() == written["span_id"]
+    assert "secret" not in str(collector_of_module.lines)
+    assert guarded.sample(llm.LOG_LINES_DROPPED, reason="export_failed") == 0
+
+
 def test_a_collector_that_never_answers_holds_nothing_up_not_even_the_end(guarded, collector_of_module):
     # Last: it ends the service.
     collector_of_module.hangs = True
@@ -191,3 +211,6 @@ def test_a_collector_that_never_answers_holds_nothing_up_not_even_the_end(guarde
     assert guarded.stop() == 0
     assert time.monotonic() - began < 8
     assert "the collector did not take the last spans within 0.5 s" in guarded.log.read_text()
+    assert guarded.log.read_text().splitlines()[-1] == (
+        "the collector did not take the last log lines in time; above they are whole"
+    )

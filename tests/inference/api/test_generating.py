@@ -212,6 +212,20 @@ def test_a_full_queue_gets_429_with_retry_after(service, asking):
     assert service.sample(llm.REQUEST_ERRORS, error_type="queue_full") == before + 1
 
 
+def test_every_answer_the_list_and_the_metrics_name_the_same_version_of_the_model(service, asking):
+    (model,) = service.client.get("/v1/models").json()["data"]
+    version = model["system_fingerprint"]
+    chat = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 3}
+    streamed = service.client.post("/v1/completions", json=asking.body("hello", 3, stream=True))
+    answers = [
+        service.client.post("/v1/completions", json=asking.body("hello", 3)).json(),
+        service.client.post("/v1/chat/completions", json=chat).json(),
+        *asking.chunks(streamed.text),
+    ]
+    assert [answer["system_fingerprint"] for answer in answers] == [version] * 5
+    assert service.sample(llm.BUILD_INFO, fingerprint=version) == 1
+
+
 def test_the_model_list_says_that_the_text_is_noise(service):
     (model,) = service.client.get("/v1/models").json()["data"]
     assert model["id"] == "inferwatch-tiny"

@@ -18,7 +18,8 @@ from inference.engine.tokenizers import ByteTokenizer
 class Scripted:
     """Stands in for the model: always says `a`, one step a millisecond.
 
-    Prompts with `!` fail when they are read, with `?` when they decode, `%` answers with NaN. `dead` fails everything.
+    Prompts with `!` fail when they are read, with `?` when they decode, `%` answers with NaN, `#` with logits that
+    divided by a small temperature are infinite. `dead` fails everything.
     """
 
     context_length = 64
@@ -67,11 +68,13 @@ class Scripted:
         for number, row in enumerate(rows):
             if ord("%") in self.slots[row]:
                 logits[number, 7] = torch.nan
+            if ord("#") in self.slots[row]:
+                logits[number] *= 3e38
         return logits
 
 
 def model(runner: Scripted) -> LoadedModel:
-    return LoadedModel(runner, ByteTokenizer(), frozenset())
+    return LoadedModel(runner, ByteTokenizer(), frozenset(), "fp_scripted")
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -125,6 +128,22 @@ def test_a_request_that_fails_fails_alone(bad, failure):
     assert isinstance(first, Finished)
     assert isinstance(last, Finished)
     assert failed == failure
+
+
+def test_a_request_whose_token_cannot_be_drawn_fails_alone_and_the_others_get_what_they_would_alone():
+    good = [Prompt(b"one", 12, temperature=0.2, seed=4), Prompt(b"two", 20, temperature=0)]
+    bad = Prompt(b"bad#", 20, temperature=0.01, seed=4)
+
+    async def scenario(engine: Engine, *prompts: Prompt):
+        generations = [engine.submit(prompt, Timeline(time.monotonic())) for prompt in prompts]
+        events = [await last_event(engine, one) for one in generations]
+        return [(event, one.tokens) for event, one in zip(events, generations, strict=True)]
+
+    alone = [with_engine(lambda engine, prompt=prompt: scenario(engine, prompt))[0] for prompt in good]
+    first, (failure, drawn), last = with_engine(lambda engine: scenario(engine, good[0], bad, good[1]))
+    assert [first, last] == alone
+    assert [len(tokens) for _, tokens in alone] == [12, 20]
+    assert (failure, drawn) == (Failed("internal_error", "the model gave no usable probabilities"), [])
 
 
 @pytest.mark.parametrize("prompt", [(), (258,), (-1,), (1,) * 60], ids=["empty", "unknown", "negative", "too long"])

@@ -1,6 +1,8 @@
 """Models in Hugging Face's format: loaded from a directory, offline, and decoded as transformers itself would."""
 
 import asyncio
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -80,9 +82,34 @@ def test_a_context_beyond_the_models_is_refused(model_directory):
         load(source(model_directory("llama"), max_context=300))
 
 
+def test_a_fingerprint_follows_weights_and_configuration_and_not_the_place(model_directory, tmp_path):
+    directory = model_directory("llama")
+
+    def changed(name: str, change) -> str:
+        change(shutil.copytree(directory, tmp_path / name))
+        return load(source(tmp_path / name)).fingerprint
+
+    def flip_one_bit(copy: Path) -> None:
+        weights = bytearray((copy / "model.safetensors").read_bytes())
+        weights[-1] ^= 1
+        (copy / "model.safetensors").write_bytes(weights)
+
+    def turn_faster(copy: Path) -> None:
+        config = json.loads((copy / "config.json").read_text())
+        config["rope_parameters"]["rope_theta"] = 5000.0
+        (copy / "config.json").write_text(json.dumps(config))
+
+    before = load(source(directory)).fingerprint
+    assert before.startswith("fp_")
+    assert len(before) == 15
+    assert changed("moved", lambda _copy: None) == before
+    assert len({before, changed("other weights", flip_one_bit), changed("other shape", turn_faster)}) == 3
+
+
 def test_the_tiny_model_is_the_same_in_every_cache(tmp_path):
     models = [load(source(None, tmp_path / name)) for name in ("one", "two", "one")]
     prompt = models[0].tokenizer.encode("hello")
     answers = {int(model.runner.prefill(0, prompt).argmax()) for model in models}
     assert len(answers) == 1
+    assert len({model.fingerprint for model in models}) == 1
     assert len(list((tmp_path / "one").iterdir())) == 1

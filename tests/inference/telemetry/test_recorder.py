@@ -10,7 +10,7 @@ from inference.telemetry.instruments import OTEL_NAMES
 from inference.telemetry.recorder import About, Recorder
 from inference.telemetry.tally import Steps
 
-SNAPSHOT = Snapshot(Phase.SERVING, "", 3, 2, 100, 40, 60, 0.1, 25, 100, 4, 1)
+SNAPSHOT = Snapshot(Phase.SERVING, "", 3, 2, 100, 40, 60, 0.1, 25, 100, 4, 1, "fp_1")
 GPU = "GPU-11111111-2222-3333-4444-555555555555"
 
 
@@ -51,7 +51,7 @@ def test_the_engine_is_read_at_the_scrape(recorder):
 
 
 def test_what_runs_here_can_be_seen(recorder, values_of):
-    assert values_of(recorder, llm.BUILD_INFO, version="1.2", model="m", config_hash="abc") == [1]
+    assert values_of(recorder, llm.BUILD_INFO, version="1.2", model="m", config_hash="abc", fingerprint="fp_1") == [1]
     assert values_of(recorder, llm.GPU_INFO, uuid=GPU) == [1]
 
 

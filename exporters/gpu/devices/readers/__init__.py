@@ -41,11 +41,12 @@ class Reader:
 
 
 READERS = (
+    # First: what it finds decides what the others ask anew.
+    Reader("clocks", clocks.read),
     Reader("memory", memory.read),
     Reader("utilization", utilization.read),
     Reader("thermals", thermals.read, thermals.FIELDS),
     Reader("power", power.read, power.FIELDS),
-    Reader("clocks", clocks.read),
     Reader("throttling", throttling.read, throttling.FIELDS),
     Reader("ecc", ecc.read, ecc.FIELDS),
     Reader("rows", rows.read, rows.FIELDS),

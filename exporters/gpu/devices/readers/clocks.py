@@ -6,6 +6,8 @@ from exporters.gpu.devices.asking import Gpu
 
 DOMAINS = {"graphics": 0, "sm": 1, "memory": 2, "video": 3}
 """Clock domains by name, with NVML's number."""
+_STEADY = frozenset({"memory", "video"})
+"""Domains whose clock stays as it is while the performance state does."""
 _UNKNOWN_STATE = 32
 _HERTZ = 1_000_000
 
@@ -24,10 +26,15 @@ class Clocks:
 
 def read(gpu: Gpu) -> Clocks:
     """By nvmlDeviceGetClockInfo, nvmlDeviceGetMaxClockInfo, nvmlDeviceGetPerformanceState; `nvidia-smi -q -d CLOCK`."""
-    now = {name: gpu.ask("nvmlDeviceGetClockInfo", domain) for name, domain in DOMAINS.items()}
-    most = {name: gpu.ask_once("nvmlDeviceGetMaxClockInfo", domain) for name, domain in DOMAINS.items()}
     state = gpu.ask("nvmlDeviceGetPerformanceState")
-    persistence = gpu.ask("nvmlDeviceGetPersistenceMode")
+    # Limits, links and the slower clocks follow the performance state.
+    gpu.ask_anew_if_changed("performance state", state)
+    now = {
+        name: (gpu.ask_seldom if name in _STEADY else gpu.ask)("nvmlDeviceGetClockInfo", domain)
+        for name, domain in DOMAINS.items()
+    }
+    most = {name: gpu.ask_once("nvmlDeviceGetMaxClockInfo", domain) for name, domain in DOMAINS.items()}
+    persistence = gpu.ask_seldom("nvmlDeviceGetPersistenceMode")
     return Clocks(
         now_hertz=_hertz(now),
         max_hertz=_hertz(most),

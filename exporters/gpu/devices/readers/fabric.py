@@ -24,8 +24,8 @@ class Fabric:
 def read(gpu: Gpu) -> Fabric:
     """By nvmlDeviceGetGpuFabricInfoV, versions 3 and 2; `nvidia-smi -q`, section Fabric."""
     found = first(
-        lambda: gpu.fill("nvmlDeviceGetGpuFabricInfoV", "c_nvmlGpuFabricInfo_v3_t"),
-        lambda: gpu.fill("nvmlDeviceGetGpuFabricInfoV", "c_nvmlGpuFabricInfo_v2_t"),
+        lambda: gpu.fill_seldom("nvmlDeviceGetGpuFabricInfoV", "c_nvmlGpuFabricInfo_v3_t"),
+        lambda: gpu.fill_seldom("nvmlDeviceGetGpuFabricInfoV", "c_nvmlGpuFabricInfo_v2_t"),
     )
     state = None if found is None else _STATES.get(found.state)
     if found is None or state is None:

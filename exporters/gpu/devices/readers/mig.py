@@ -34,7 +34,7 @@ class Mig:
 
 def read(gpu: Gpu) -> Mig:
     """By nvmlDeviceGetMigMode, nvmlDeviceGetMigDeviceHandleByIndex; `nvidia-smi mig -lgi`."""
-    mode = gpu.ask("nvmlDeviceGetMigMode")
+    mode = gpu.ask_seldom("nvmlDeviceGetMigMode")
     instances = _instances(gpu) if mode is not None and mode[0] else ()
     _forget_others(gpu, instances)
     # Splitting a GPU takes utilization and row remapping away; what was not supported before may be now.
@@ -43,7 +43,7 @@ def read(gpu: Gpu) -> Mig:
 
 
 def _instances(gpu: Gpu) -> tuple[Instance, ...]:
-    most = gpu.ask("nvmlDeviceGetMaxMigDeviceCount") or 0
+    most = gpu.ask_seldom("nvmlDeviceGetMaxMigDeviceCount") or 0
     handles = (gpu.call("nvmlDeviceGetMigDeviceHandleByIndex", gpu.handle, place) for place in range(most))
     found = (_instance(gpu, handle) for handle in handles if handle is not None)
     return tuple(one for one in found if one is not None)

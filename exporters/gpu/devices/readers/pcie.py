@@ -46,7 +46,7 @@ def read(gpu: Gpu) -> Pcie:
     """
     errors = {kind: gpu.field(one) for kind, one in _ERRORS.items()}
     return Pcie(
-        generation=gpu.ask("nvmlDeviceGetCurrPcieLinkGeneration"),
+        generation=gpu.ask_seldom("nvmlDeviceGetCurrPcieLinkGeneration"),
         max_generation=gpu.ask_once("nvmlDeviceGetMaxPcieLinkGeneration"),
         width_lanes=gpu.ask("nvmlDeviceGetCurrPcieLinkWidth"),
         max_width_lanes=gpu.ask_once("nvmlDeviceGetMaxPcieLinkWidth"),

@@ -11,6 +11,7 @@ FIELDS = (
     (Field.POWER_DEFAULT_LIMIT, 0),
     (Field.POWER_MIN_LIMIT, 0),
     (Field.POWER_MAX_LIMIT, 0),
+    (Field.TOTAL_ENERGY_CONSUMPTION, 0),
 )
 
 
@@ -38,10 +39,14 @@ def read(gpu: Gpu) -> Power:
         lambda: gpu.field(Field.POWER_DEFAULT_LIMIT),
         lambda: gpu.ask_once("nvmlDeviceGetPowerManagementDefaultLimit"),
     )
+    energy = first(
+        lambda: gpu.field(Field.TOTAL_ENERGY_CONSUMPTION),
+        lambda: gpu.ask("nvmlDeviceGetTotalEnergyConsumption"),
+    )
     return Power(
         draw_watts=thousandths(draw),
-        limit_watts=thousandths(gpu.ask("nvmlDeviceGetEnforcedPowerLimit")),
-        energy_joules=thousandths(gpu.ask("nvmlDeviceGetTotalEnergyConsumption")),
+        limit_watts=thousandths(gpu.ask_seldom("nvmlDeviceGetEnforcedPowerLimit")),
+        energy_joules=thousandths(energy),
         average_watts=thousandths(gpu.field(Field.POWER_AVERAGE)),
         default_limit_watts=thousandths(default),
         min_limit_watts=thousandths(least),

@@ -78,6 +78,7 @@ _ANSWERS: dict[int, Callable[[Machine, Observation, int], Answer]] = {
     Field.POWER_DEFAULT_LIMIT: lambda machine, gpu, scope: (_UNSIGNED_INT, 1000 * machine.profile.power_limit_watts),
     Field.POWER_MAX_LIMIT: lambda machine, gpu, scope: (_UNSIGNED_INT, 1000 * machine.profile.power_limit_watts),
     Field.POWER_MIN_LIMIT: lambda machine, gpu, scope: (_UNSIGNED_INT, 1000 * machine.profile.least_power_limit_watts),
+    Field.TOTAL_ENERGY_CONSUMPTION: lambda machine, gpu, scope: (_UNSIGNED_LONG_LONG, 1000 * gpu.energy_joules),
     Field.TEMPERATURE_SLOWDOWN_TLIMIT: lambda machine, gpu, scope: (
         _SIGNED_INT,
         machine.profile.slowdown_offset_celsius,

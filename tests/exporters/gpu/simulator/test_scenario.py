@@ -37,7 +37,7 @@ def test_steps_are_played_in_the_order_of_their_times(tmp_path, machine):
 @pytest.mark.parametrize(
     ("steps", "says"),
     [
-        ("{", "cannot read"),
+        ("{", "is not JSON"),
         ("{}", "is not a list of steps"),
         ([{"at_seconds": 1}], "step 1: is not an object of at_seconds, path and body"),
         ([step(-1, "/simulator/driver", state="ok")], "step 1: at_seconds is not a number from 0"),

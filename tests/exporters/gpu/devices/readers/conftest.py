@@ -17,7 +17,7 @@ def open_card(clock):
         machine = SimulatedMachine(profile, 1, clock=clock)
         machine.set_load(Load(requests_running=4, tokens_per_second=120, model_loaded=True))
         clock.now += 60
-        driver = Nvml(wrap(SimulatedLibrary(machine)), extras)
+        driver = Nvml(wrap(SimulatedLibrary(machine)), extras, clock=clock)
         driver.open()
         opened.append(driver)
         return driver, machine

@@ -26,6 +26,7 @@ class Words(TypedDict, total=False):
     description: Required[str]
     value: str
     threshold: str
+    peak: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,9 @@ class Mute:
     slow: bool = False
     """Whether the muted alert clears only minutes after its cause. It then has a twin of its own, so that the long
     tail that it needs does not hide new trouble of alerts that clear at once."""
+    by_engine: bool = False
+    """The root is a GPU's, the muted alert an engine's or its service's: `llm:engine_gpu:info` leads from one to the
+    other, and where it tells nothing of the GPU, nothing is muted."""
 
     @property
     def whole_service(self) -> bool:
@@ -75,6 +79,8 @@ class Alert:
     """The measured value with its unit, as a Prometheus template; empty where there is none."""
     threshold: str = ""
     """What it is compared with, in the same unit."""
+    peak: str = ""
+    """The worst value within the hour, as a Prometheus template; for alerts whose value rises and falls."""
     board: str = ""
     """Path and query of the dashboard below Grafana's URL, as a Prometheus template."""
     pending: float = 0
@@ -98,7 +104,8 @@ class Alert:
     mutes: tuple[Mute, ...] = ()
     breaks_replica: bool = False
     """Whether a replica is broken while it fires, so that it pages only where a service is left with fewer healthy
-    replicas than it needs, and is a ticket otherwise (alerts/rules/redundancy.py)."""
+    replicas than it needs, and is a ticket otherwise (alerts/rules/redundancy.py). A GPU pages, too, where nobody
+    says whose it is."""
 
     def __post_init__(self) -> None:
         """Refuse an alert that could not be acted upon."""
@@ -134,7 +141,7 @@ class Alert:
         return (
             self.delay
             + timing.scrape_interval
-            + self.window
+            + (self.window if self.drained is None else self.drained)
             + self.memory
             + hold
             + timing.evaluation_interval * self.hops
