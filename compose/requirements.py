@@ -1,7 +1,7 @@
 """What Docker builds take from pyproject.toml without installing this checkout. Needs nothing installed.
 
 `python compose/requirements.py EXTRA...` prints what is to be installed, as pip reads it: the layer of dependencies
-must not depend on the code. `--metadata FOLDER` tells programs in FOLDER which version they are, as an installation would.
+must not depend on the code. `--metadata FOLDER` tells programs in FOLDER which version they are.
 """
 
 import sys
