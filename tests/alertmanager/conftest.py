@@ -302,7 +302,7 @@ def _annotations(rule: dict[str, Any], labels: dict[str, str]) -> dict[str, str]
         return quote_plus(text) if "urlquery" in found[0] else text
 
     def filled(text: str) -> str:
-        text = re.sub(r"\{\{ with query .*\{\{ end \}\}", "", text)  # nothing is there to be asked
+        text = re.sub(r"\{\{ (?:with|range [^}]*:=) query .*\{\{ end \}\}", "", text)  # nothing is there to be asked
         text = re.sub(
             r"\{\{ with (\$labels\.\w+) \}\}(.*?)(?:\{\{ else.*?)?\{\{ end \}\}",
             lambda found: found[2].replace("{{ . }}", f"{{{{ {found[1]} }}}}"),

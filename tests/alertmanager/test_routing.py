@@ -81,7 +81,7 @@ def test_the_heartbeat_is_sent_at_every_tick() -> None:
 
 def test_the_compressed_clock_gives_shorter_waits() -> None:
     tree = route_tree(load().compressed(), TEAMS)
-    assert (tree["group_wait"], tree["group_interval"], tree["routes"][0]["repeat_interval"]) == ("2s", "5s", "4s")
+    assert (tree["group_wait"], tree["group_interval"], tree["routes"][0]["repeat_interval"]) == ("3s", "5s", "4s")
 
 
 def test_a_matcher_escapes_what_would_end_it() -> None:
