@@ -147,6 +147,8 @@ _SHARES = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 def table(ratios: Iterable[float], period: float, shares: tuple[float, float], lag: float) -> tuple[str, ...]:
     """The detection table as lines: for each objective, how long each size of fault goes unnoticed.
 
+    An objective that this clock is too slow for says so in its row; as a promise it would be refused.
+
     Args:
         ratios: Objectives, 0.9 to 0.9999.
         period: Seconds that a budget has to last.
@@ -157,13 +159,18 @@ def table(ratios: Iterable[float], period: float, shares: tuple[float, float], l
     lines = [f"{'objective':10}{'':8}{head}   windows: share of bad requests above"]
     for ratio in sorted(set(ratios), reverse=True):
         allowed = round(1 - ratio, 9)
+        try:
+            fast = fast_pairs(allowed, period, shares[0], lag)
+        except ValueError:
+            fast = ()
         for name, pairs, late in (
-            ("page", fast_pairs(allowed, period, shares[0], lag), lag + FAST_FOR),
+            ("page", fast, lag + FAST_FOR),
             ("ticket", slow_pairs(period, shares[1]), lag + 2 * SLOW_STEP + SLOW_FOR),
         ):
             cells = "".join(f"{_span(seconds_to_notice(pairs, allowed, bad) + late):>10}" for bad in _SHARES)
             windows = ", ".join(f"{_span(pair.long)}: {pair.threshold(allowed):.3%}" for pair in pairs)
-            lines.append(f"{f'{ratio:.4%}'.rstrip('0%').rstrip('.') + ' %':10}{name:8}{cells}   {windows}")
+            why = windows or "this clock is too slow"
+            lines.append(f"{f'{ratio:.4%}'.rstrip('0%').rstrip('.') + ' %':10}{name:8}{cells}   {why}")
     return tuple(lines)
 
 

@@ -23,6 +23,7 @@ ALERTMANAGER = Path("/etc/alertmanager/generated")
 PROBE = Path("/etc/probe")
 DEADMAN = Path("/etc/deadman")
 GRAFANA = Path("/etc/grafana/generated")
+BOARDS = Path("/var/lib/inferwatch/dashboards")
 
 TARGETS = Path("/etc/prometheus/targets")
 """compose/targets."""

@@ -172,7 +172,7 @@ def _probe_targets(root: Path) -> list[dict[str, str]]:
 
 def _grafana(root: Path, where: Links) -> None:
     """Boards, and an administrator's password: the user's, else one made at the first start."""
-    write(boards(where), _at_root(root, inside.GRAFANA) / "boards")
+    write(boards(where), _at_root(root, inside.BOARDS))
     given = _at_root(root, inside.SECRETS) / "grafana_admin_password"
     kept = _at_root(root, inside.GRAFANA) / "admin_password"
     if given.exists():

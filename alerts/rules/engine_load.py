@@ -217,7 +217,7 @@ def _drift(timing: Timing) -> Alert:
         summary="Replicas differ: {{ $labels.service }}",
         impact="Users of {{ $labels.service }} get different answers or speeds, depending on where they land.",
         action="Compare version, config_hash and fingerprint of the replicas, and finish or undo the deployment.",
-        description="Replicas of {{ $labels.service }} that serve the same model run different versions, settings or "
+        description="Replicas of {{ $labels.service }} that serve one model run different versions, settings or "
         "weights.",
         value="{{ $value }} builds",
         threshold="one for each model",

@@ -54,6 +54,8 @@ _OF_ENGINES = (
     *(Mute(symptom, (CLUSTER, SERVICE), by_engine=True) for symptom in engine.SYMPTOMS),
 )
 """What a failed GPU does to the engines on it, and to users of a service that cannot spare them."""
+_WRONG = Mute("EngineAnswersWrong", (CLUSTER, SERVICE), by_engine=True)
+"""What a GPU that goes on computing with broken memory does besides."""
 _QUICK = ("GpuMissing", "GpuOverheating")
 """Of all that is muted, what clears with the next good reading: a GPU that overheats soon after another trouble of its
 is over must page at once."""
@@ -87,7 +89,8 @@ def xid_words(codes: Iterable[int]) -> str:
 def _mutes(root: str) -> tuple[Mute, ...]:
     below = (*_ORDER[_ORDER.index(root) + 1 :], *_EXPLAINED[root])
     same_gpu = tuple(Mute(alert, (CLUSTER, HOST, UUID), together=True, slow=alert not in _QUICK) for alert in below)
-    return same_gpu + _OF_ENGINES
+    wrong = (_WRONG,) if root in ("GpuXidFatal", "GpuEccUncorrectable") else ()
+    return same_gpu + _OF_ENGINES + wrong
 
 
 def recent(xids: signals.Signal, timing: Timing) -> str:

@@ -66,6 +66,15 @@ def test_a_clock_that_is_too_slow_for_the_goals_is_refused():
         fast_pairs(0.05, MONTH, 0.02, burn_rate.lag(slow))
 
 
+def test_the_table_tells_of_objectives_that_a_clock_is_too_slow_for():
+    slow = replace(REAL, scrape_interval=60, scrape_timeout=50, evaluation_interval=60)
+
+    page, ticket = table((0.95,), MONTH, (0.02, 0.1), burn_rate.lag(slow))[1:]
+
+    assert page.split() == ["95", "%", "page", *"-------", "this", "clock", "is", "too", "slow"]
+    assert "%" in ticket.rsplit("windows", 1)[-1]
+
+
 def test_the_table_tells_minutes_hours_and_never():
     lines = table((0.99,), MONTH, (0.02, 0.1), LAG)
 

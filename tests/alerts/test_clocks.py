@@ -71,6 +71,9 @@ FIRING = (
     '{cluster="c1", service="chat", alertname="ServiceDown", class="symptom", severity="page", alertstate="firing"}'
 )
 
+PROBE = target("probe", "node-9", ', model="m", target="a", target_service="chat"')
+SILENCE = Series(f'alertmanager_silences{{{target("alertmanager", "node-9")}, state="active"}}', 1, 1)
+
 
 def up(labels, ill=0.0):
     return Series(f"up{{{labels}}}", 1, ill)
@@ -95,14 +98,8 @@ FAULTS = {
         ],
     ),
     "ServiceCapacityLost": ("engine service", [up(ENGINE), up(target("chat", "node-2", ', engine="vllm"'), 1)]),
-    "ServiceDown": (
-        "service",
-        [
-            Series(
-                f'llm_probe_success{{{target("probe", "node-9")}, model="m", target="a", target_service="chat"}}', 1, 0
-            )
-        ],
-    ),
+    "ServiceDown": ("service", [Series(f"llm_probe_success{{{PROBE}}}", 1, 0)]),
+    "EngineAnswersWrong": ("service", [Series(f"llm_probe_answer_matches{{{PROBE}}}", 1, 0)]),
     "SloFastBurn": (
         "engine slo",
         [
@@ -131,7 +128,7 @@ FAULTS = {
         "telemetry rollups",
         [up(target("node", f"node-{number}"), float(number > 2)) for number in range(10)],
     ),
-    "SymptomUnexplained": ("telemetry rollups", [Series(f"ALERTS{FIRING}", None, 1, after=None)]),
+    "SymptomUnexplained": ("telemetry rollups", [Series(f"ALERTS{FIRING}", None, 1, after=None), SILENCE]),
 }
 EVENTS = ("GpuFallenOffBus", "GpuXidFatal", "GpuEccUncorrectable", "NotificationFailing")
 """What is remembered from its first moment on: good readings begin at once."""

@@ -86,6 +86,7 @@ class Week:
         self.series: dict[str, list[str]] = {}
         for host in HOSTS:
             self._engine(host)
+            self._probe(host)
             self._gpus(host)
             self._node(host)
         self._alerting()
@@ -164,10 +165,17 @@ class Week:
 
         for number in (1, 2):
             add("llm_build_info", f'{model}, version="{number}", config_hash="h"', version(number))
+
+    def _probe(self, host: str) -> None:
         probe = labelled("probe", "node-1") + ', model="m", target="chat-' + host + '"'
         asked = f'{probe}, target_service="chat"'
-        self.add("llm_probe_success", asked, lambda at: int(not away(at, host) and self.fault(at) != "down"), "node-1")
+
+        def answers(at):
+            return not away(at, host) and not drained(at, host) and self.fault(at) != "down"
+
+        self.add("llm_probe_success", asked, lambda at: int(answers(at)), "node-1")
         self.add("llm_probe_time_to_first_token_seconds", asked, lambda at: 0.2, "node-1")
+        self.add("llm_probe_answer_matches", asked, lambda at: 1 if answers(at) else None, "node-1")
         self.add("llm_probe_attempts_total", probe, lambda at: 0.2, "node-1", counter=True)
 
     def _gpus(self, host: str) -> None:
@@ -224,7 +232,11 @@ class Week:
         self.target(watcher, "node-1")
         manager = labelled("alertmanager", "node-1")
         for channel in ("slack", "email", "webhook"):
-            self.add("alertmanager_notifications_failed_total", f'{manager}, integration="{channel}"', lambda at: 0)
+            of_channel = f'{manager}, integration="{channel}"'
+            for sent in ("notifications", "notification_requests"):
+                self.add(f"alertmanager_{sent}_total", of_channel, lambda at: 0.01, counter=True)
+            for lost in ("notifications_failed", "notification_requests_failed"):
+                self.add(f"alertmanager_{lost}_total", of_channel, lambda at: 0)
         self.add("alertmanager_silences", f'{manager}, state="active"', lambda at: 0)
 
 

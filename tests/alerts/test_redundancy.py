@@ -187,8 +187,9 @@ def test_a_gpus_ticket_names_what_to_drain_and_mutes_the_engine_but_no_users_sym
         "action": "Drain chat (h0:1). Move its work elsewhere, then drain h0 and restart it.",
         "description": "The driver lost contact with GPU 0 (GPU-0): XID 79, or NVML says that the GPU is lost. It "
         "serves chat (h0:1).",
+        "changed": "",
         "runbook_url": "http://127.0.0.1:8025/runbooks/GpuFallenOffBus",
-        "dashboard_url": "http://127.0.0.1:3000/d/fleet/fleet?var-cluster=c&var-host=h0",
+        "dashboard_url": "http://127.0.0.1:3000/d/gpu/gpu?var-cluster=c&var-host=h0&var-gpu=0&viewPanel=83775",
     }
     fired = {"exp_labels": labels | place | {"gpu": "0", "uuid": "GPU-0"}, "exp_annotations": texts}
 

@@ -10,6 +10,7 @@ import yaml
 from alerts.timing import load
 from compose import inside, setup
 
+PROVIDER = "compose/grafana/provisioning/dashboards/inferwatch.yaml"
 REAL = {
     "INFERWATCH_CHANNELS": "real",
     "SMTP_SMARTHOST": "mail.example.org:587",
@@ -167,7 +168,9 @@ def test_grafanas_password_is_the_users_where_there_is_one(tmp_path: Path, secre
 def test_every_board_lies_where_grafana_looks(tmp_path: Path) -> None:
     setup.render({}, tmp_path)
     committed = Path(setup.__file__).parents[1] / "dashboards" / "generated"
-    boards = at(tmp_path, inside.GRAFANA / "boards")
+    provider = yaml.safe_load((committed.parents[1] / PROVIDER).read_text())["providers"][0]
+    assert provider["options"]["path"] == str(inside.BOARDS)
+    boards = at(tmp_path, inside.BOARDS)
     assert {path.name for path in boards.iterdir()} == {path.name for path in committed.glob("*.json")}
 
 
