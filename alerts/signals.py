@@ -210,6 +210,11 @@ GPU_SEEN_AT = Signal(
     "vanished from all pages.",
     _GPU,
 )
+GPU_STATE = Signal(
+    "gpu:state",
+    "How the GPU is, for boards: 0 fallen off the bus, 1 does not answer, 2 gone from all pages, 3 answers.",
+    (CLUSTER, HOST, *GPU_LABELS),
+)
 GPU_DRIVER_UP = Signal(
     "host:gpu_driver_up",
     "Whether the host's GPU driver answered the last collection (1) or not (0).",
@@ -353,6 +358,7 @@ SIGNALS = (
     GPU_POWER,
     GPU_PROGRAM_MEMORY,
     GPU_SEEN_AT,
+    GPU_STATE,
     GPU_DRIVER_UP,
     GPU_LAST_ERROR,
     GPU_READING_AGE,

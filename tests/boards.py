@@ -76,6 +76,7 @@ EMPTY: dict[str, tuple[str, str]] = {
     "fleet: Firing alerts": ("engine_dies", "nothing fires while all is well"),
     "fleet: When what fired": ("engine_dies", "nothing fired while all is well"),
     "gpu: Errors of the driver (XID)": ("gpu_reports_fatal_xid", "a healthy GPU reports none"),
+    "gpu: Held back": ("gpu_is_throttled_by_heat", "nothing holds a healthy GPU back"),
     "gpu: Repairs that are due": ("gpu_waits_for_reset", "a healthy GPU asks for none"),
     "gpu-fleet: Cards to repair or replace": ("gpu_waits_for_reset", "a healthy card asks for none"),
     "gpu-fleet: GPUs with errors of the driver, by XID": ("gpu_reports_fatal_xid", "a healthy GPU reports none"),

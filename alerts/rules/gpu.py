@@ -8,9 +8,10 @@ from collections.abc import Iterable
 
 from alerts import boards, signals
 from alerts.engines import GPU_SOURCES
+from alerts.engines.adapter import record
 from alerts.engines.own_gpu import EVENT_SECONDS
 from alerts.objectives import Objectives
-from alerts.rule import Alert, Group, Mute
+from alerts.rule import Alert, Group, Mute, Recording
 from alerts.rules import engine
 from alerts.timing import Timing, duration
 from exporters.catalogue.labels import CLUSTER, HOST, INSTANCE, SERVICE, UUID
@@ -65,7 +66,18 @@ def group(timing: Timing, objectives: Objectives) -> Group:
     recordings = tuple(recording for adapter in GPU_SOURCES for recording in adapter.recordings(timing))
     lost = (_fallen(timing), _missing(timing), _xid(timing))
     roots = (*lost, _ecc(timing, objectives), _overheating(timing, objectives))
-    return Group("gpu", recordings, roots)
+    return Group("gpu", (*recordings, _state(timing)), roots)
+
+
+def _state(timing: Timing) -> Recording:
+    """Four signals as one, so that a board need not put thousands of series together at each of its steps."""
+    by = ", ".join(signals.GPU_STATE.labels)
+    fallen = f"max by ({by}) ({recent(signals.GPU_XID_AGE.where(xid=str(FALLEN)), timing)})"
+    expr = (
+        f"0 * {fallen}\nor 0 * max by ({by}) ({signals.GPU_LAST_ERROR} == {LOST})\n"
+        f"or 1 + 2 * min by ({by}) ({signals.GPU_UP})\nor 2 + 0 * max by ({by}) ({signals.GPU_SEEN_AT})"
+    )
+    return record(signals.GPU_STATE, expr)
 
 
 def xid_words(codes: Iterable[int]) -> str:

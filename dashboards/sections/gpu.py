@@ -58,21 +58,7 @@ def there(on: Mapping[str, str]) -> PanelBuilder:
         nothing="No GPU reports: is an exporter running?",
         width=_THIRD,
     )
-    of = f"by ({_PER_GPU})"
-    shown = (
-        f"min {of} (\n"
-        f"  0 * (max {of} ({{xid}}) < {_EVENT:g})\n  or 0 * (max {of} ({{error}}) == {gpu.LOST})\n"
-        f"  or 1 + 2 * min {of} ({{up}})\n  or 2 + 0 * max {of} ({{seen}})\n)"
-    )
-    expr = worst(
-        "bottomk",
-        BARS,
-        shown,
-        xid=signals.GPU_XID_AGE.where(**on, xid=str(gpu.FALLEN)),
-        error=signals.GPU_LAST_ERROR.where(**on),
-        up=signals.GPU_UP.where(**on),
-        seen=signals.GPU_SEEN_AT.where(**on),
-    )
+    expr = worst("bottomk", BARS, f"min by ({_PER_GPU}) ({{state}})", state=signals.GPU_STATE.where(**on))
     words = {
         "0": ("fallen off the bus", BAD),
         "1": ("does not answer", BAD),
@@ -148,11 +134,12 @@ def _held_back() -> PanelBuilder:
         "Is a GPU slower than it could be, and why? Share of the last two minutes in which heat or the power brake "
         f"held its clocks down; the {_FEW} highest. Orange from {share:.0%}: tokens come later.",
         unit="percentunit",
-        nothing="No GPU reports what holds it back",
+        nothing="Neither heat nor the power brake holds a GPU back",
         width=_THIRD,
     )
     reasons = signals.GPU_THROTTLED.where(**ON_GPU, reason__re=f"{gpu_limits.HEAT}|{gpu_limits.BRAKE}")
-    expr = worst("topk", _FEW, f"max by ({_PER_GPU}, reason) ({{share}})", share=reasons)
+    # Above 0 first: of thousands of series, hardly any are left to be sorted.
+    expr = worst("topk", _FEW, f"max by ({_PER_GPU}, reason) ({{share}} > 0)", share=reasons)
     return lines(said, [Query(expr, f"{_NAME} {{{{reason}}}}")], thresholds=above(share), in_view=(share,))
 
 
@@ -172,7 +159,7 @@ def _repairs() -> PanelBuilder:
         "sram": ("a new card: on-chip memory", signals.GPU_SRAM_THRESHOLD_EXCEEDED),
     }
     shown = " or ".join(
-        f'label_replace(1 + 0 * (max by ({_PER_GPU}) ({{{key}}}) > 0), "what", "{what}", "", "")'
+        f'label_replace(1 + 0 * max by ({_PER_GPU}) ({{{key}}} > 0), "what", "{what}", "", "")'
         for key, (what, _) in kinds.items()
     )
     asked = {key: signal.where(**ON_GPU) for key, (_, signal) in kinds.items()}
