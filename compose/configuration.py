@@ -2,17 +2,13 @@
 
 import socket
 import subprocess
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-import yaml
 
 from alertmanager import generate as routes
 from alerts import generate as rules
 from alerts.links import Links, from_environment
 from alerts.output import write
-from alerts.timing import Timing
-from compose import channels, parts, prometheus
+from compose import channels, parts, probing, prometheus
 from compose.binaries import is_debian_build, version
 from compose.part import Part
 from compose.settings import Settings
@@ -38,7 +34,7 @@ def configure(settings: Settings, stack: tuple[Part, ...]) -> frozenset[str]:
     changed = {
         "alertmanager": _alertmanager(settings, config / "alertmanager"),
         "prometheus": _prometheus(settings, stack, config),
-        "probe": _changed(config / "probe.yml", probe(settings.timing, parts.probe_targets(settings))),
+        "probe": _changed(config / "probe.yml", probing.render(settings.timing, parts.probe_targets(settings))),
     }
     check(settings.bin_dir / "promtool", "check", "config", str(config / "prometheus.yml"))
     check(settings.bin_dir / "amtool", "check-config", str(config / "alertmanager" / routes.CONFIGURATION))
@@ -70,12 +66,6 @@ def _prometheus(settings: Settings, stack: tuple[Part, ...], config: Path) -> bo
     site = prometheus.Site(TARGETS, version(settings.bin_dir / "prometheus") or (2, 42), socket.gethostname())
     text = prometheus.render(stack, settings.timing, site)
     return _changed(config / "prometheus.yml", text) or bool(rules_differ)
-
-
-def probe(timing: Timing, targets: Sequence[Mapping[str, str]]) -> str:
-    """The prober's configuration file."""
-    document = {"interval": timing.probe_interval, "timeout": timing.probe_timeout, "targets": list(targets)}
-    return "# Rendered at every start; edits are lost.\n" + yaml.safe_dump(document, sort_keys=False)
 
 
 def _changed(path: Path, text: str) -> bool:

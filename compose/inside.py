@@ -9,8 +9,7 @@ from pathlib import Path
 
 from alertmanager.receivers import Receivers
 from alerts.timing import Timing, duration
-from compose.part import Part
-from compose.parts import ENGINE_KIND
+from compose.part import ENGINE_KIND, Part
 from compose.ports import CONTAINER_PORTS, PORTS
 from exporters.catalogue.labels import ENGINE, JOB, SERVICE
 

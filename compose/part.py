@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+ENGINE_KIND = "inferwatch"
+"""The label `engine` of the reference service."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:

@@ -7,15 +7,13 @@ from pathlib import Path
 from alerts.timing import duration
 from compose import channels, prometheus
 from compose.binaries import offers
-from compose.part import Part
+from compose.part import ENGINE_KIND, Part
 from compose.settings import Settings
 from exporters.catalogue.labels import ENGINE, SERVICE
 from exporters.gpu.devices.library import library_loads
 from exporters.gpu.settings import parse as gpu_exporter_settings
 from exporters.gpu.simulator.gpu import uuid_of
 
-ENGINE_KIND = "inferwatch"
-"""The label `engine` of the reference service."""
 ALERTMANAGER_MAINTENANCE = 15
 """Seconds between Alertmanager's writes of what it has sent. Its own default is 15 minutes; killed within them, it
 sends every page of that time again."""

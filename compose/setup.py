@@ -19,8 +19,7 @@ from alerts.links import Links
 from alerts.links import from_environment as links_from_environment
 from alerts.output import write
 from alerts.timing import Timing, load
-from compose import channels, inside, prometheus
-from compose.configuration import probe
+from compose import channels, inside, probing, prometheus
 from compose.settings import CHANNELS, CLOCKS
 from dashboards.__main__ import render as boards
 
@@ -80,7 +79,7 @@ def render(environment: Mapping[str, str], root: Path = Path("/")) -> None:
     write(files, _at_root(root, inside.ALERTMANAGER))
     flags = _deadman(clock, channels.watcher_flags(said, told, real=real))
     _put(root, inside.DEADMAN / "flags", "\n".join(flags) + "\n")
-    _put(root, inside.PROBE / "probe.yml", probe(clock, _probe_targets(root)))
+    _put(root, inside.PROBE / "probe.yml", probing.render(clock, _probe_targets(root)))
     _grafana(root, where)
 
 

@@ -1,6 +1,9 @@
 """The Dockerfiles: built in stages, no root, one base, every copied file there, nothing to build with left inside."""
 
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,6 +73,33 @@ def test_what_is_copied_exists_and_reaches_the_builder(file: str) -> None:
 
 def _sources(line: str) -> list[str]:
     return [] if "--from=" in line else line.split()[1:-1]
+
+
+@pytest.mark.parametrize(
+    ("file", "programs"),
+    [
+        ("compose/Dockerfile", ("compose.setup", "alertmanager.inbox", "alertmanager.deadman")),
+        ("exporters/Dockerfile", ("exporters.gpu", "exporters.probe")),
+        ("inference/Dockerfile", ("inference", "inference.load")),
+    ],
+)
+def test_what_is_copied_is_all_that_its_programs_import(file: str, programs: tuple[str, ...], tmp_path: Path) -> None:
+    for line in instructions(file):
+        for source in _sources(line) if line.startswith("COPY ") and "/app/" in line else ():
+            for found in ROOT.glob(source):
+                target = tmp_path / line.split()[-1].removeprefix("/app/")
+                if found.is_dir():
+                    shutil.copytree(found, target, ignore=shutil.ignore_patterns("__pycache__"))
+                else:
+                    target.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(found, target)
+    commands = [("-m", program, "--help") for program in programs]
+    if file.startswith("compose"):
+        commands.append(("-c", "import compose.verify"))
+    for command in commands:
+        environment = {"PYTHONPATH": str(tmp_path)}
+        ran = subprocess.run([sys.executable, *command], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert ran.returncode == 0, ran.stderr
 
 
 @every
