@@ -14,7 +14,7 @@ import pytest
 
 from alerts.timing import load
 
-TIMING = replace(load().compressed(), root_group_wait=2, symptom_group_wait=7, group_interval=1, heartbeat_interval=1)
+TIMING = replace(load().compressed(), symptom_group_wait=7, group_interval=1, heartbeat_interval=1)
 Build = Callable[..., dict[str, Any]]
 
 

@@ -11,7 +11,7 @@ from alerts.timing import load
 
 pytestmark = pytest.mark.long
 
-TIMING = replace(load().compressed(), root_group_wait=2, group_interval=2)
+TIMING = replace(load().compressed(), group_interval=2)
 FAST_SECONDS = 5
 """Group wait, one mail or one post, and what a busy machine adds."""
 RECOVERY_SECONDS = 15

@@ -17,7 +17,7 @@ from compose.parts import ALERTMANAGER_MAINTENANCE
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 TIMING = load()
-FAST = replace(TIMING.compressed(), root_group_wait=2, group_interval=2)
+FAST = replace(TIMING.compressed(), group_interval=2)
 PAGE_SECONDS = 60
 """EngineDown is a hard page."""
 RESOLVE_SECONDS = 150
