@@ -88,9 +88,12 @@ def _xids() -> PanelBuilder:
         (1, age.where(**ON_GPU, xid__re=program)),
     )
     shown = "\nor ".join(f"{value} + 0 * (max by ({by}) ({one}) < {_EVENT:g})" for value, one in kinds)
-    latest = f"min by ({by}) (min_over_time({age.where(**ON_GPU).over('$__range:1m')} @ end()))"
+    chosen = age.where(**ON_GPU)
+    # The end itself, too: an error of the last seconds is at no whole minute yet.
+    before = f"min by ({by}) (min_over_time({chosen.over('$__range:1m')} @ end()))"
+    latest = f"{before} < {_EVENT:g} or min by ({by}) ({chosen} @ end()) < {_EVENT:g}"
     words = {"3": ("fatal", BAD), "2": ("contained", WARN), "1": ("a program's fault", "yellow")}
-    expr = f"({shown})\nand bottomk({BARS}, {latest} < {_EVENT:g})"
+    expr = f"({shown})\nand bottomk({BARS}, {latest})"
     return states(said, Query(expr, f"{_NAME} XID {{{{xid}}}}"), words)
 
 
