@@ -31,7 +31,7 @@ drill: install ## break the running stack on purpose and judge the page: make dr
 	@$(BIN)/inferwatch drill $(if $(NAME),$(NAME),--list)
 
 test: install-dev ## the whole test suite that needs no Docker and no GPU
-	@bin=$$($(BIN)/python -m compose.binaries) && INFERWATCH_BIN=$$bin $(BIN)/python -m pytest -m 'not long and not gpu' $(ARGS)
+	@bin=$$($(BIN)/python -m compose.binaries) && INFERWATCH_BIN=$$bin $(BIN)/python -m tests.run $(ARGS)
 
 test-compose: install-dev ## the stack in real containers; stand-ins take the place of images that cannot be pulled
 	@$(BIN)/python tests/compose/containers/prepare.py $(BIN)/python -m pytest tests/compose/containers $(ARGS)

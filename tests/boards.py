@@ -84,6 +84,7 @@ EMPTY: dict[str, tuple[str, str]] = {
     "service: Failed requests, by reason": ("requests_fail_in_bursts", "no request fails while all is well"),
     "fleet: Failed requests": ("requests_fail_in_bursts", "no request fails while all is well"),
     "telemetry: Targets that do not answer": ("exporter_dies", "every target answers while all is well"),
+    "service: Pace, against the usual": ("", "below one request at a time, as under this load, an engine has no pace"),
     "telemetry: Spans lost": ("", "the native stack has no collector to lose them on the way to"),
 }
 """Panels that may have no data under load: the drill that fills each, and why it is empty otherwise."""
