@@ -11,6 +11,8 @@ from alerts.boards import PANELS
 from alerts.drills import DRILLS
 from alerts.drills.run import run
 from alerts.rules import catalogue
+from alerts.timing import duration
+from dashboards.queries import RECENT
 from tests.boards import EMPTY, each_panel, targets, trouble
 
 pytestmark = pytest.mark.e2e
@@ -185,7 +187,9 @@ def expressions_that_show(drill, alert):
 
 def shown_until(running, expr, end):
     """Whether an expression had a value in the half hour before a time, which is what a board on call opens with."""
-    asked = {"query": expr, "start": end - 1800, "end": end, "step": 1}
+    # Boards look for what has ended in steps of a minute, which the real clock's windows outlast; this one's last seconds.
+    steps = f"[{RECENT.partition(':')[0]}:{duration(running.native.timing.evaluation_interval)}]"
+    asked = {"query": expr.replace(f"[{RECENT}]", steps), "start": end - 1800, "end": end, "step": 1}
     answer = httpx.post(f"{running.native.url('prometheus')}/api/v1/query_range", data=asked, timeout=60)
     return bool(answer.raise_for_status().json()["data"]["result"])
 
