@@ -187,7 +187,7 @@ def expressions_that_show(drill, alert):
 
 def shown_until(running, expr, end):
     """Whether an expression had a value in the half hour before a time, which is what a board on call opens with."""
-    # Boards look for what has ended in steps of a minute. The real clock's windows outlast them; this one's last seconds.
+    # Boards look back in steps of a minute, which the real clock's windows outlast; this clock's last seconds.
     steps = f"[{RECENT.partition(':')[0]}:{duration(running.native.timing.evaluation_interval)}]"
     asked = {"query": expr.replace(f"[{RECENT}]", steps), "start": end - 1800, "end": end, "step": 1}
     answer = httpx.post(f"{running.native.url('prometheus')}/api/v1/query_range", data=asked, timeout=60)
