@@ -7,6 +7,7 @@ the channels received, never from Prometheus' own opinion.
 
 import time
 from collections.abc import Callable
+from urllib.parse import quote
 
 import httpx
 
@@ -17,7 +18,7 @@ from alerts.drills.judge import Report, expected, judge
 from alerts.drills.stack import Stack
 from alerts.rules import catalogue
 from alerts.rules.inhibitors import tail_seconds, twin_name
-from alerts.timing import DELIVERY_SECONDS, NOTIFIER_SECONDS
+from alerts.timing import DELIVERY_SECONDS, NOTIFIER_SECONDS, duration
 
 TOLERANCE_SECONDS = 5
 """A drill's deadline is its alert's bound and this (design, section 5)."""
@@ -81,6 +82,7 @@ class _Run:
     def _preflight(self) -> None:
         try:
             self._until_unmuted()
+            self._until_told()
             active = self._active()
             self.drill.prepare(self.stack)
             self.before = frozenset(message.id for message in messages(self.stack.url("inbox")))
@@ -105,6 +107,16 @@ class _Run:
             raise DrillRefused(
                 f"{self.drill.alert} stays muted by {', '.join(sorted(muting))}; see `inferwatch status`"
             )
+
+    def _until_told(self) -> None:
+        """Wait while the end of an earlier incident may be on its way: it is told up to a group interval later."""
+        timing = self.stack.timing
+        seconds = timing.group_interval + 2 * timing.evaluation_interval + NOTIFIER_SECONDS + DELIVERY_SECONDS
+        give_up = time.time() + seconds + TOLERANCE_SECONDS
+        ended = f'ALERTS{{alertstate="firing", severity!="none", component!="host"}}[{duration(seconds)}]'
+        query = f"{self.stack.url('prometheus')}/api/v1/query?query={quote(f'last_over_time({ended})')}"
+        while not self._active() and call("GET", query)["data"]["result"] and time.time() < give_up:
+            time.sleep(_POLL_SECONDS)
 
     def _await(self, status: str, since: float, deadline: float) -> dict[str, float]:
         """Seconds until each channel had its message; channels that stay silent are missing."""

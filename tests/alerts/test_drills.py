@@ -91,18 +91,21 @@ class ScriptedStack:
 
 @pytest.fixture
 def prometheus():
-    """A server and the alerts that its next answers tell of, one set for each; the last one stays."""
+    """A server and the alerts that its next answers tell of, one set for each; the last one stays. And what ended."""
     answers = [[{"alertname": "TargetDown", "severity": "ticket"}]]
+    ended = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            alerts = []
-            if self.path != "/api/messages":
+            answer = []
+            if self.path.startswith("/api/v1/query?"):
+                answer = {"data": {"result": ended.pop(0) if ended else []}}
+            elif self.path != "/api/messages":
                 alerts = [{"labels": labels} for labels in (answers.pop(0) if len(answers) > 1 else answers[0])]
-            body = json.dumps([] if self.path == "/api/messages" else {"data": {"alerts": alerts}}).encode()
+                answer = {"data": {"alerts": alerts}}
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(json.dumps(answer).encode())
 
         def log_message(self, format, *args):
             pass
@@ -110,7 +113,7 @@ def prometheus():
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", answers
+        yield f"http://127.0.0.1:{server.server_port}", answers, ended
         server.shutdown()
         thread.join()
 
@@ -128,7 +131,7 @@ def test_a_stack_with_an_active_alert_is_not_drilled(prometheus):
 
 
 def test_a_drill_waits_until_no_earlier_incident_mutes_its_alert(prometheus, capsys):
-    url, answers = prometheus
+    url, answers, _ = prometheus
     twins = [{"alertname": name, "severity": "none"} for name in ("EngineDownMutesService", "SloFastBurnMutesSlo")]
     answers[:] = [twins, twins[1:], twins, twins[1:], [{"alertname": "TargetDown", "severity": "ticket"}]]
     drill = next(drill for drill in DRILLS if drill.alert == "ServiceDown")
@@ -137,6 +140,17 @@ def test_a_drill_waits_until_no_earlier_incident_mutes_its_alert(prometheus, cap
     with pytest.raises(DrillRefused, match="already active: TargetDown"):
         run(untouched(drill), ScriptedStack(url), print)
     assert capsys.readouterr().out == "waiting up to 10 s: an earlier incident still mutes ServiceDown\n"
+
+
+def test_a_drill_waits_until_the_end_of_an_earlier_incident_is_told(prometheus):
+    url, answers, ended = prometheus
+    one = [{"metric": {"alertname": "TargetDown"}, "value": [0, "1"]}]
+    ended[:] = [one, one, []]
+    answers[:] = [[], [], [], [], *answers]
+
+    with pytest.raises(DrillRefused, match="already active: TargetDown"):
+        run(untouched(DRILL), ScriptedStack(url), print)
+    assert (ended, len(answers)) == ([], 1)
 
 
 def test_a_stack_whose_messages_reach_people_is_not_drilled():
