@@ -11,7 +11,7 @@ from alerts.boards import PANELS
 from alerts.drills import DRILLS
 from alerts.drills.run import run
 from alerts.rules import catalogue
-from alerts.timing import duration
+from alerts.timing import duration, load
 from dashboards.queries import RECENT
 from tests.boards import EMPTY, each_panel, targets, trouble
 
@@ -185,11 +185,16 @@ def expressions_that_show(drill, alert):
             yield from targets(panels[name])
 
 
+def on_this_clock(expr, alert, timing):
+    """A panel's expression for a stack's clock: boards are drawn for the real one, whose minutes are seconds here."""
+    steps = f"{RECENT.partition(':')[0]}:{duration(timing.evaluation_interval)}"
+    window = catalogue(load())[alert.name].window
+    return expr.replace(f"[{RECENT}]", f"[{steps}]").replace(f"[{duration(window)}]", f"[{duration(alert.window)}]")
+
+
 def shown_until(running, expr, end):
     """Whether an expression had a value in the half hour before a time, which is what a board on call opens with."""
-    # Boards look back in steps of a minute, which the real clock's windows outlast; this clock's last seconds.
-    steps = f"[{RECENT.partition(':')[0]}:{duration(running.native.timing.evaluation_interval)}]"
-    asked = {"query": expr.replace(f"[{RECENT}]", steps), "start": end - 1800, "end": end, "step": 1}
+    asked = {"query": expr, "start": end - 1800, "end": end, "step": 1}
     answer = httpx.post(f"{running.native.url('prometheus')}/api/v1/query_range", data=asked, timeout=60)
     return bool(answer.raise_for_status().json()["data"]["result"])
 
@@ -206,8 +211,10 @@ def test_a_drill_is_heard_of_exactly_as_it_should_be(running, drill):
 
     assert report.problems == []
     paged_at = broken_at + max(report.paged.values())
-    for expr in expressions_that_show(drill, catalogue(running.native.timing)[drill.alert]):
-        assert shown_until(running, expr, paged_at), expr
+    timing = running.native.timing
+    alert = catalogue(timing)[drill.alert]
+    for expr in expressions_that_show(drill, alert):
+        assert shown_until(running, on_this_clock(expr, alert, timing), paged_at), expr
     new = [message for message in running.messages() if message["id"] not in before]
     # What is true of the machine that the tests run on, and what the fault's own channel gets late, are no part of it.
     heard = [one for one in new if "/runbooks/Host" not in str(one["raw"]) and one["channel"] not in drill.broken]
