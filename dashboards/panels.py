@@ -112,7 +112,7 @@ def lines(  # noqa: PLR0913 - each is a choice that a reader of a board should s
     limits: tuple[float | None, float | None] = (0, None),
     dashed: str = "",
     dotted: str = "",
-    in_view: Sequence[float | None] = (),
+    in_view: Sequence[float] | None = None,
     bands: bool = True,
 ) -> PanelBuilder:
     """Values over time; the legend gives the last.
@@ -124,7 +124,7 @@ def lines(  # noqa: PLR0913 - each is a choice that a reader of a board should s
         limits: Ends of the axis; None lets Grafana choose.
         dashed: Regular expression of the names that are drawn dashed.
         dotted: And of those that are drawn as dots, in grey: what the others are held against.
-        in_view: Values that the axis always shows, such as a threshold that nothing is near to.
+        in_view: Values that the axis always shows; by default the last threshold, which may be far from what is drawn.
         bands: Whether the bad side of a threshold is tinted; not where it is most of the panel.
     """
     panel = _house(timeseries.Panel(), said, thresholds)
@@ -133,8 +133,10 @@ def lines(  # noqa: PLR0913 - each is a choice that a reader of a board should s
     for end, set_end in zip(limits, (panel.min, panel.max), strict=True):
         if end is not None:
             set_end(end)
-    if shown := [value for value in in_view if value is not None]:
-        panel.axis_soft_min(min(*shown, 0)).axis_soft_max(max(*shown, 0))
+    if in_view is None:
+        in_view = [step for step, _ in thresholds[1:] if step is not None][-1:]
+    if in_view:
+        panel.axis_soft_min(min(*in_view, 0)).axis_soft_max(max(*in_view, 0))
     if len(thresholds) > 1:
         style = common_model.GraphThresholdsStyleMode
         mode = style.DASHED_AND_AREA if bands else style.DASHED

@@ -55,7 +55,7 @@ def _heartbeat() -> PanelBuilder:
     )
     last = deadman.LAST_HEARTBEAT.where(**_CHOSEN)
     expr = f"topk({LINES}, time() - max by (cluster, instance) ({last}))"
-    return lines(said, [Query(expr, "{{instance}}")], thresholds=above(silence, BAD), in_view=(silence,))
+    return lines(said, [Query(expr, "{{instance}}")], thresholds=above(silence, BAD))
 
 
 def _unreachable() -> PanelBuilder:
@@ -155,7 +155,7 @@ def _readings() -> PanelBuilder:
         width=_HALF,
     )
     expr = worst("bottomk", LINES, f"min by ({_TARGET}) ({{new}})", new=_of(signals.COLLECTIONS))
-    return lines(said, [Query(expr, _NAME)], thresholds=below(1))
+    return lines(said, [Query(expr, _NAME)], thresholds=below(1), in_view=())
 
 
 def _scrape_seconds() -> PanelBuilder:
@@ -169,7 +169,7 @@ def _scrape_seconds() -> PanelBuilder:
         width=_THIRD,
     )
     expr = worst("topk", _FEW, f"max by ({_TARGET}) ({{seconds}})", seconds=_of(foreign.SCRAPE_SECONDS))
-    return lines(said, [Query(expr, _NAME)], thresholds=above(timeout), in_view=(timeout,))
+    return lines(said, [Query(expr, _NAME)], thresholds=above(timeout))
 
 
 def _samples() -> PanelBuilder:
@@ -200,7 +200,7 @@ def _new_series() -> PanelBuilder:
     )
     added = f"max by ({_TARGET}) (sum_over_time({_of(foreign.SERIES_ADDED).over(span)}{AT_END}))"
     expr = worst_at_end("topk", _FEW, added)
-    return lines(said, [Query(expr, _NAME)], thresholds=above(most), in_view=(most,))
+    return lines(said, [Query(expr, _NAME)], thresholds=above(most))
 
 
 def _refused() -> PanelBuilder:
@@ -231,7 +231,7 @@ def _spans() -> PanelBuilder:
     )
     shown = "sum by (service, instance, reason) ({lost})"
     expr = worst("topk", LINES, shown, lost=_of(signals.DROPPED))
-    return lines(said, [Query(expr, "{{service}} {{instance}} {{reason}}")], thresholds=above(1), in_view=(1,))
+    return lines(said, [Query(expr, "{{service}} {{instance}} {{reason}}")], thresholds=above(1))
 
 
 def _failing() -> PanelBuilder:
@@ -262,7 +262,7 @@ def _missed() -> PanelBuilder:
         for signal in (foreign.RULE_MISSED, foreign.RULE_ITERATIONS)
     )
     expr = worst_at_end("topk", _FEW, f"{missed} / {due}")
-    return lines(said, [Query(expr, "{{rules}}")], thresholds=above(most), in_view=(most,))
+    return lines(said, [Query(expr, "{{rules}}")], thresholds=above(most))
 
 
 def _duration() -> PanelBuilder:
@@ -276,7 +276,7 @@ def _duration() -> PanelBuilder:
     )
     taken = _per_group(f"{_of(foreign.RULE_SECONDS)}{AT_END} / {_of(foreign.RULE_INTERVAL)}{AT_END}")
     expr = worst_at_end("topk", _FEW, taken)
-    return lines(said, [Query(expr, "{{rules}}")], thresholds=above(_LATE_SHARE), in_view=(_LATE_SHARE,))
+    return lines(said, [Query(expr, "{{rules}}")], thresholds=above(_LATE_SHARE))
 
 
 def _store() -> PanelBuilder:
@@ -304,7 +304,7 @@ def _events(title: str, question: str, at_end: str, *, color: str, width: int = 
     said = Said(title, f"{question} {word} from 1.", unit="none", nothing="Nobody counts them", width=width)
     none = f'label_replace(0 * sum({at_end}), "kind", "none", "", "")'
     expr = worst_at_end("topk", LINES, f"(({at_end}) > 0 or {none})")
-    return lines(said, [Query(expr, "{{kind}}")], thresholds=above(1, color), in_view=(1,))
+    return lines(said, [Query(expr, "{{kind}}")], thresholds=above(1, color))
 
 
 def _named(counters: tuple[Signal, ...], span: str) -> str:

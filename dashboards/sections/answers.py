@@ -85,7 +85,7 @@ def _right() -> PanelBuilder:
         matches=signals.PROBE_ANSWER_MATCHES.where(**IN_MODEL),
     )
     query = Query(expr, "{{service}} {{model}}")
-    return lines(said, [query], thresholds=below(least, BAD), limits=(0, 1), in_view=(least,))
+    return lines(said, [query], thresholds=below(least, BAD), limits=(0, 1))
 
 
 def _requests() -> PanelBuilder:

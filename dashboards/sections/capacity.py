@@ -136,7 +136,7 @@ def _load() -> PanelBuilder:
     )
     expr = f"topk({LINES}, {demand} / ({capacity} * ({healthy} > 0)))"
     bands = ((None, PLAIN), (_BUSY, WARN), (1, BAD))
-    return lines(said, [Query(expr, _NAME)], thresholds=bands, in_view=(1,))
+    return lines(said, [Query(expr, _NAME)], thresholds=bands)
 
 
 def _tokens() -> PanelBuilder:

@@ -68,4 +68,4 @@ def too_many() -> PanelBuilder:
         f" - count by ({per}) (count by ({per}, model) ({{build}}))"
     )
     expr = worst("topk", LINES, shown, build=signals.BUILD_INFO.where(**IN_SERVICE))
-    return lines(said, [Query(expr, "{{cluster}}/{{service}}")], thresholds=above(1), in_view=(1,))
+    return lines(said, [Query(expr, "{{cluster}}/{{service}}")], thresholds=above(1))

@@ -219,7 +219,7 @@ def _judged(  # noqa: PLR0913 - what a panel says and where it turns bad
     limits: tuple[float | None, float | None] = (0, None),
 ) -> PanelBuilder:
     said = Said(title, question, unit=unit, nothing="No engine reports this", width=_THIRD)
-    return lines(said, [Query(expr, _NAME)], thresholds=thresholds, limits=limits, in_view=(thresholds[-1][0],))
+    return lines(said, [Query(expr, _NAME)], thresholds=thresholds, limits=limits)
 
 
 def _of(signal: Signal) -> Signal:

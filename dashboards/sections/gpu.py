@@ -143,7 +143,7 @@ def _held_back() -> PanelBuilder:
     reasons = signals.GPU_THROTTLED.where(**ON_GPU, reason__re=f"{gpu_limits.HEAT}|{gpu_limits.BRAKE}")
     # Above 0 first: of thousands of series, hardly any are left to be sorted.
     expr = worst("topk", _FEW, f"max by ({_PER_GPU}, reason) ({{share}} > 0)", share=reasons)
-    return lines(said, [Query(expr, f"{_NAME} {{{{reason}}}}")], thresholds=above(share), in_view=(share,))
+    return lines(said, [Query(expr, f"{_NAME} {{{{reason}}}}")], thresholds=above(share))
 
 
 def _repairs() -> PanelBuilder:
@@ -294,7 +294,7 @@ def _nvlinks_down() -> PanelBuilder:
         expected=signals.GPU_NVLINKS_EXPECTED.where(**ON_GPU),
         up=signals.GPU_NVLINKS_UP.where(**ON_GPU),
     )
-    return lines(said, [Query(expr, _NAME)], thresholds=above(1), in_view=(1,))
+    return lines(said, [Query(expr, _NAME)], thresholds=above(1))
 
 
 def _nvlink_errors() -> PanelBuilder:
@@ -319,7 +319,7 @@ def _pcie_lanes() -> PanelBuilder:
         width=_QUARTER,
     )
     expr = _extreme("bottomk", signals.GPU_PCIE_LANES)
-    return lines(said, [Query(expr, _NAME)], thresholds=below(share), limits=(0, 1), bands=False)
+    return lines(said, [Query(expr, _NAME)], thresholds=below(share), limits=(0, 1), bands=False, in_view=())
 
 
 def _pcie_replays() -> PanelBuilder:
@@ -340,7 +340,7 @@ def _judged(  # noqa: PLR0913 - what a panel says and where it turns bad
     """The highest readings, against a line."""
     said = Said(title, f"{question} The {LINES} highest.", unit=unit, nothing="No GPU reports this", width=width)
     query = Query(_extreme("topk", signal), _NAME)
-    return lines(said, [query], thresholds=thresholds, in_view=(thresholds[-1][0],))
+    return lines(said, [query], thresholds=thresholds)
 
 
 def _highest(  # noqa: PLR0913 - what a panel says

@@ -63,7 +63,7 @@ def _cpu() -> PanelBuilder:
         Query(worst_at_end("topk", _FEW, f"1 - {idle} / {everything}"), _NAME),
         Query(worst_at_end("topk", _FEW, _rate(foreign.CPU_PRESSURE, "max")), f"{_NAME} waits"),
     ]
-    return lines(said, queries, thresholds=above(most), limits=(0, 1), dashed="/ waits$/")
+    return lines(said, queries, thresholds=above(most), limits=(0, 1), dashed="/ waits$/", in_view=())
 
 
 def _steal() -> PanelBuilder:
@@ -175,7 +175,7 @@ def _network() -> PanelBuilder:
         Query(worst_at_end("topk", _FEW, f"{again} / ({sent} > {few})"), _NAME),
         Query(worst_at_end("topk", _FEW, broken), f"{_NAME} broken"),
     ]
-    return lines(said, queries, thresholds=above(most), dashed="/ broken$/", in_view=(most,))
+    return lines(said, queries, thresholds=above(most), dashed="/ broken$/")
 
 
 def _clock() -> PanelBuilder:
@@ -209,5 +209,4 @@ def _judged(  # noqa: PLR0913 - what a panel says and where it turns bad
     name: str = _NAME,
 ) -> PanelBuilder:
     said = Said(title, question, unit=unit, nothing="The host's agent does not report this", width=_THIRD)
-    step = thresholds[-1][0]
-    return lines(said, [Query(expr, name)], thresholds=thresholds, limits=limits, in_view=(step,))
+    return lines(said, [Query(expr, name)], thresholds=thresholds, limits=limits)

@@ -43,7 +43,7 @@ def nearness(width: int) -> PanelBuilder:
         Query(f"{_nearest(alert)}\nand topk({LINES}, {_nearest(alert, ' @ end()')})", name)
         for alert, name in ((FAST, _NAME), (SLOW, f"{_NAME} ticket"))
     ]
-    return lines(said, queries, thresholds=above(1, BAD), dashed="/ ticket$/", in_view=(1,))
+    return lines(said, queries, thresholds=above(1, BAD), dashed="/ ticket$/")
 
 
 def _nearest(alert: str, at: str = "") -> str:
@@ -147,7 +147,7 @@ def _burn() -> PanelBuilder:
         )
         for name, window in windows.items()
     ]
-    return lines(said, queries, thresholds=above(1), in_view=(1,))
+    return lines(said, queries, thresholds=above(1))
 
 
 def _bad() -> PanelBuilder:
