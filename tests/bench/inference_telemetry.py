@@ -1,9 +1,11 @@
 """What telemetry costs the service: everything on against everything off, and FastAPI's automatic instrumentation.
 
-    python tests/bench/inference_telemetry.py [--rounds 7]
+    python tests/bench/inference_telemetry.py [--rounds 60]
 
 Three services with the bench model take turns within a round, each alone at its turn; the ratio of a round is the
-figure. CPU per request and per token are measured apart, without a model, where the machine's noise cannot hide them.
+figure. One round says little: on a quiet machine, too, its ratio is off by 5 to 10 %. So there are many short ones, and
+the table says where their median lies with 95 % confidence. CPU per request and per token are measured apart, without
+a model, where the machine's noise cannot hide them.
 """
 
 import argparse
@@ -19,7 +21,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -32,7 +34,10 @@ from inference.telemetry.ended import EndedRequest, Exchange
 from inference.telemetry.recorder import About, Recorder
 from inference.telemetry.tally import Steps
 
-SINGLE, STREAMS, PER_STREAM = 6, 8, 2
+SINGLES, STREAMS, WARM_UP = 6, 8, 2
+AFTER_FIRST = 4
+"""New tokens of the lone requests: what comes after the first is no part of the time to it."""
+APART_ROUNDS = 9
 OFF, ON, AUTOMATIC = "off", "all on", "FastAPI's automatic"
 
 
@@ -107,10 +112,10 @@ def _listening(pid: int) -> list[str]:
     return [f"http://127.0.0.1:{port}" for port in ports]
 
 
-async def first_token(client: httpx.AsyncClient, number: int) -> float:
+async def first_token(client: httpx.AsyncClient, number: int, new_tokens: int) -> float:
     """Seconds to the first byte of the text; the whole answer is read."""
     ids = [(31 * number + 7 * index) % 200 for index in range(PROMPT_TOKENS)]
-    body = {"prompt": ids, "max_tokens": NEW_TOKENS, "temperature": 0, "stream": True}
+    body = {"prompt": ids, "max_tokens": new_tokens, "temperature": 0, "stream": True}
     began, first = time.perf_counter(), 0.0
     async with client.stream("POST", "/v1/completions", json=body) as response:
         async for _line in response.aiter_lines():
@@ -118,52 +123,71 @@ async def first_token(client: httpx.AsyncClient, number: int) -> float:
     return first
 
 
-async def measure(url: str) -> tuple[float, float]:
-    """Tokens a second of eight streams, and the median seconds to the first token of one."""
-    async with httpx.AsyncClient(base_url=url, timeout=60) as client:
-        singles = [await first_token(client, number) for number in range(SINGLE)]
-
-        async def stream(number: int) -> None:
-            for turn in range(PER_STREAM):
-                await first_token(client, number * PER_STREAM + turn)
-
-        began = time.perf_counter()
-        await asyncio.gather(*map(stream, range(STREAMS)))
-        tokens = STREAMS * PER_STREAM * NEW_TOKENS
-        return tokens / (time.perf_counter() - began), statistics.median(singles)
+async def streams(client: httpx.AsyncClient, number: int) -> float:
+    """Tokens a second of eight streams at once."""
+    began = time.perf_counter()
+    await asyncio.gather(*(first_token(client, number + stream, NEW_TOKENS) for stream in range(STREAMS)))
+    return STREAMS * NEW_TOKENS / (time.perf_counter() - began)
 
 
-def served(rounds: int, threads: int) -> list[tuple[str, ...]]:
-    found: dict[str, list[tuple[float, float]]] = {OFF: [], ON: [], AUTOMATIC: []}
+async def rounds_of(
+    clients: dict[str, httpx.AsyncClient], rounds: int
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Tokens a second, and seconds to the first token of a lone request: a value of each service in each round.
+
+    They take turns request by request, so that what slows the machine for seconds slows all of them.
+    """
+    speed: dict[str, list[float]] = {key: [] for key in clients}
+    first: dict[str, list[float]] = {key: [] for key in clients}
+    for number in range(-WARM_UP, rounds):
+        # Each goes first, second and third in turn.
+        order = [list(clients)[(number + place) % len(clients)] for place in range(len(clients))]
+        singles: dict[str, list[float]] = {key: [] for key in clients}
+        for single in range(SINGLES):
+            for key in order:
+                singles[key].append(await first_token(clients[key], number * SINGLES + single, AFTER_FIRST))
+        for key in order:
+            tokens = await streams(clients[key], number * STREAMS)
+            if number >= 0:
+                speed[key].append(tokens)
+                first[key].append(statistics.median(singles[key]))
+    return speed, first
+
+
+async def served(rounds: int, threads: int) -> list[tuple[str, ...]]:
     with tempfile.TemporaryDirectory() as name, collector() as sink:
         folder = Path(name)
         model = bench_model(folder)
-        with (
-            service(OFF, model, folder, sink, threads) as off,
-            service(ON, model, folder, sink, threads) as on,
-            service(AUTOMATIC, model, folder, sink, threads) as automatic,
-        ):
-            urls = {OFF: off, ON: on, AUTOMATIC: automatic}
-            for number in range(rounds + 1):
-                # Each goes first, second and third in turn.
-                order = sorted(urls, key=lambda key: (list(urls).index(key) + number) % 3)
-                for key in order:
-                    figures = asyncio.run(measure(urls[key]))
-                    if number:  # The first round warms up.
-                        found[key].append(figures)
-    speed = {key: Series(tuple(tokens for tokens, _ in values)) for key, values in found.items()}
-    first = {key: Series(tuple(1000 * seconds for _, seconds in values)) for key, values in found.items()}
+        async with AsyncExitStack() as stack:
+            clients = {}
+            for key in (OFF, ON, AUTOMATIC):
+                url = stack.enter_context(service(key, model, folder, sink, threads))
+                clients[key] = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=60))
+            speeds, firsts = await rounds_of(clients, rounds)
+    speed = {key: Series(tuple(values)) for key, values in speeds.items()}
+    first = {key: Series(tuple(1000 * seconds for seconds in values)) for key, values in firsts.items()}
+    latest = max(1.0, 0.02 * first[OFF].median)
     rows = []
     for key in (ON, AUTOMATIC):
         ratio, later = speed[key].over(speed[OFF]), first[key].minus(first[OFF])
-        share = 0.02 * first[OFF].median
-        held = (verdict(ratio.median >= 0.98), verdict(later.median <= max(1.0, share))) if key == ON else ("", "")
-        budget = (">= 0.98", f"<= {max(1.0, share):.2f}") if key == ON else ("", "")
-        rows.append((f"{key}: throughput over off, {STREAMS} streams", ratio.shown(3), budget[0], held[0]))
-        rows.append((f"{key}: p50 first token later than off, ms", later.shown(2), budget[1], held[1]))
-    rows.append(("off: tokens/s", speed[OFF].shown(0), "", ""))
-    rows.append(("off: p50 first token, ms", first[OFF].shown(1), "", ""))
+        # FastAPI's automatic instrumentation is there to compare with; nobody promised anything for it.
+        judged = (
+            [(">= 0.98", judge(ratio, 0.98, least=True)), (f"<= {latest:.2f}", judge(later, latest, least=False))]
+            if key == ON
+            else [("", ""), ("", "")]
+        )
+        rows.append((f"{key}: throughput over off, {STREAMS} streams", ratio.known(3), *judged[0]))
+        rows.append((f"{key}: p50 first token later than off, ms", later.known(2), *judged[1]))
+    rows.append(("off: tokens/s", speed[OFF].known(0), "", ""))
+    rows.append(("off: p50 first token, ms", first[OFF].known(1), "", ""))
     return rows
+
+
+def judge(series: Series, budget: float, *, least: bool) -> str:
+    """A verdict by the median, and whether more rounds could turn it over."""
+    low, high = series.likely
+    held = verdict(series.median >= budget if least else series.median <= budget)
+    return f"{held}, not settled" if low < budget < high else held
 
 
 def ended(tokens: int, recorder: Recorder, audit: AuditLog) -> None:
@@ -203,22 +227,22 @@ def apart(rounds: int) -> list[tuple[str, ...]]:
     token = Series(tuple(1e6 * value for value in costs[long])).minus(Series(tuple(1e6 * v for v in costs[short])))
     token = Series(tuple(value / (long - short) for value in token.values))
     return [
-        (f"CPU a request of {short} tokens, ms", request.shown(3), "<= 1.5", verdict(request.median <= 1.5)),
-        ("CPU a token, us", token.shown(2), "<= 1", verdict(token.median <= 1)),
+        (f"CPU a request of {short} tokens, ms", request.known(3), "<= 1.5", verdict(request.median <= 1.5)),
+        ("CPU a token, us", token.known(2), "<= 1", verdict(token.median <= 1)),
     ]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--rounds", type=int, default=7, help="measured rounds (default %(default)s)")
+    parser.add_argument("--rounds", type=int, default=60, help="measured rounds (default %(default)s)")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads of torch (default %(default)s)")
     parser.add_argument("--apart", action="store_true", help="only CPU per request and token")
     given = parser.parse_args()
-    rows = [("figure", "median (least..most)", "budget", ""), *apart(given.rounds)]
+    rows = [("figure", "median (95 %)", "budget", ""), *apart(APART_ROUNDS)]
     if not given.apart:
-        rows += served(given.rounds, given.threads)
+        rows += asyncio.run(served(given.rounds, given.threads))
     sys.stdout.write(table(rows) + "\n")
-    return 1 if any(row[-1] == "MISSED" for row in rows) else 0
+    return 1 if any(row[-1].startswith("MISSED") for row in rows) else 0
 
 
 if __name__ == "__main__":

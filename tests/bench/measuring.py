@@ -1,6 +1,7 @@
 """What the benchmarks share: the model of design section 9, medians with their spread, a table with verdicts."""
 
 import json
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,16 @@ class Series:
     def median(self) -> float:
         return statistics.median(self.values)
 
+    @property
+    def likely(self) -> tuple[float, float]:
+        """Where the true median lies with 95 % confidence, by rank, whatever the noise is distributed like.
+
+        With fewer than six values, all that is known is their range, and less surely.
+        """
+        skipped = max(0, math.floor((len(self.values) - 1.96 * math.sqrt(len(self.values))) / 2))
+        ordered = sorted(self.values)
+        return ordered[skipped], ordered[-1 - skipped]
+
     def over(self, other: "Series") -> "Series":
         """Ratios of what was measured in the same round."""
         return Series(tuple(mine / its for mine, its in zip(self.values, other.values, strict=True)))
@@ -33,6 +44,11 @@ class Series:
 
     def shown(self, digits: int = 2) -> str:
         return f"{self.median:.{digits}f} ({min(self.values):.{digits}f}..{max(self.values):.{digits}f})"
+
+    def known(self, digits: int = 2) -> str:
+        """The median, and how well it is known."""
+        low, high = self.likely
+        return f"{self.median:.{digits}f} ({low:.{digits}f}..{high:.{digits}f})"
 
 
 def verdict(holds: bool) -> str:
