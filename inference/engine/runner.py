@@ -1,5 +1,6 @@
 """Runs the model: a piece of a prompt into a slot, or one more token for every occupied slot."""
 
+import inspect
 from collections.abc import Sequence
 
 import torch
@@ -28,6 +29,9 @@ class Runner:
             pack(model)
         self._model = model
         self._cache = SlotCache(max_batch_size, context_length)
+        # transformers 5.24 calls it `cache`, and warns at every step of a model that is given the former name.
+        known = inspect.signature(model.forward).parameters
+        self._cached = {"cache" if "cache" in known else "past_key_values": self._cache}
         self._columns = torch.arange(context_length, device=model.device)
 
     @property
@@ -91,9 +95,9 @@ class Runner:
             input_ids=ids,
             attention_mask=mask,
             position_ids=positions,
-            past_key_values=self._cache,
             use_cache=True,
             logits_to_keep=1,
+            **self._cached,
         )
         logits: torch.Tensor = output.logits
         return logits[:, -1].float()

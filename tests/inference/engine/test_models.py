@@ -1,19 +1,20 @@
 """Models in Hugging Face's format: loaded from a directory, offline, and decoded as transformers itself would."""
 
 import asyncio
+import inspect
 import json
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, LlamaForCausalLM
 
 from inference.engine.disturbances import Undisturbed
 from inference.engine.engine import Engine, EngineUnavailableError, Limits
 from inference.engine.generation import Failed, Finished, Prompt, Timeline
 from inference.engine.models import ModelSource, load
-from inference.engine.runner import UnsupportedModelError
+from inference.engine.runner import Runner, UnsupportedModelError
 
 
 def source(directory: Path | None, cache: Path | None = None, **different) -> ModelSource:
@@ -62,6 +63,19 @@ def test_batched_answers_equal_those_of_transformers_own_loop(model_directory, n
             ids = torch.tensor([prompt.tokens])
             whole = plain.generate(ids, max_new_tokens=prompt.max_tokens, do_sample=False, pad_token_id=0)
         assert tokens == whole[0, len(prompt.tokens) :].tolist()
+
+
+class FormerLlama(LlamaForCausalLM):
+    """As models of transformers were before 5.24, and as those that came from elsewhere still are."""
+
+    def forward(self, past_key_values=None, **rest):
+        name = "cache" if "cache" in inspect.signature(super().forward).parameters else "past_key_values"
+        return super().forward(**{name: past_key_values}, **rest)
+
+
+def test_a_model_is_given_its_cache_by_the_name_that_it_knows(model_directory):
+    model = FormerLlama.from_pretrained(model_directory("llama"), local_files_only=True).eval()
+    Runner(model, max_batch_size=2, context_length=64).check()
 
 
 def test_a_chat_goes_through_the_models_own_template(model_directory):
