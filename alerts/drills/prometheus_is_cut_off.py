@@ -15,9 +15,9 @@ def _inject(stack: Stack) -> None:
 
 
 def _mend(stack: Stack) -> None:
+    """One by one, the engine first: were most of it back while a model still loads, that engine would page rightly."""
     for part in PARTS:
         stack.release(part)
-    for part in PARTS:
         until_it_answers(stack.url(part))
 
 
