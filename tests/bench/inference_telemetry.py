@@ -1,11 +1,12 @@
 """What telemetry costs the service: everything on against everything off, and FastAPI's automatic instrumentation.
 
-    python tests/bench/inference_telemetry.py [--rounds 60]
+    python tests/bench/inference_telemetry.py [--starts 8] [--rounds 8]
 
-Three services with the bench model take turns within a round, each alone at its turn; the ratio of a round is the
-figure. One round says little: on a quiet machine, too, its ratio is off by 5 to 10 %. So there are many short ones, and
-the table says where their median lies with 95 % confidence. CPU per request and per token are measured apart, without
-a model, where the machine's noise cannot hide them.
+Three services with the bench model take turns within a round, each alone at its turn. Two processes that do the same
+differ in speed by more than telemetry may cost, from their start to their end, so that rounds alone prove nothing: the
+services are started again and again, the ratio of one start's medians is a figure, and the table says where the median
+of these lies with 95 % confidence. CPU per request and per token are measured apart, without a model, where the
+machine's noise cannot hide them.
 """
 
 import argparse
@@ -130,10 +131,8 @@ async def streams(client: httpx.AsyncClient, number: int) -> float:
     return STREAMS * NEW_TOKENS / (time.perf_counter() - began)
 
 
-async def rounds_of(
-    clients: dict[str, httpx.AsyncClient], rounds: int
-) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    """Tokens a second, and seconds to the first token of a lone request: a value of each service in each round.
+async def one_life(clients: dict[str, httpx.AsyncClient], rounds: int) -> dict[str, tuple[float, float]]:
+    """Tokens a second, and seconds to the first token of a lone request: medians of each service's rounds.
 
     They take turns request by request, so that what slows the machine for seconds slows all of them.
     """
@@ -150,22 +149,26 @@ async def rounds_of(
             tokens = await streams(clients[key], number * STREAMS)
             if number >= 0:
                 speed[key].append(tokens)
-                first[key].append(statistics.median(singles[key]))
-    return speed, first
+                first[key] += singles[key]
+    return {key: (statistics.median(speed[key]), statistics.median(first[key])) for key in clients}
 
 
-async def served(rounds: int, threads: int) -> list[tuple[str, ...]]:
+async def served(lives: int, rounds: int, threads: int) -> list[tuple[str, ...]]:
+    found: dict[str, list[tuple[float, float]]] = {OFF: [], ON: [], AUTOMATIC: []}
     with tempfile.TemporaryDirectory() as name, collector() as sink:
         folder = Path(name)
         model = bench_model(folder)
-        async with AsyncExitStack() as stack:
-            clients = {}
-            for key in (OFF, ON, AUTOMATIC):
-                url = stack.enter_context(service(key, model, folder, sink, threads))
-                clients[key] = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=60))
-            speeds, firsts = await rounds_of(clients, rounds)
-    speed = {key: Series(tuple(values)) for key, values in speeds.items()}
-    first = {key: Series(tuple(1000 * seconds for seconds in values)) for key, values in firsts.items()}
+        for life in range(lives):
+            async with AsyncExitStack() as stack:
+                clients = {}
+                for key in sorted(found, key=lambda key: (list(found).index(key) + life) % len(found)):
+                    url = stack.enter_context(service(key, model, folder, sink, threads))
+                    clients[key] = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=60))
+                for key, figures in (await one_life(clients, rounds)).items():
+                    found[key].append(figures)
+            print(f"{life + 1} of {lives} starts", file=sys.stderr)
+    speed = {key: Series(tuple(tokens for tokens, _ in values)) for key, values in found.items()}
+    first = {key: Series(tuple(1000 * seconds for _, seconds in values)) for key, values in found.items()}
     latest = max(1.0, 0.02 * first[OFF].median)
     rows = []
     for key in (ON, AUTOMATIC):
@@ -234,13 +237,14 @@ def apart(rounds: int) -> list[tuple[str, ...]]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--rounds", type=int, default=60, help="measured rounds (default %(default)s)")
+    parser.add_argument("--starts", type=int, default=8, help="times that the services start (default %(default)s)")
+    parser.add_argument("--rounds", type=int, default=8, help="rounds of each start (default %(default)s)")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads of torch (default %(default)s)")
     parser.add_argument("--apart", action="store_true", help="only CPU per request and token")
     given = parser.parse_args()
     rows = [("figure", "median (95 %)", "budget", ""), *apart(APART_ROUNDS)]
     if not given.apart:
-        rows += asyncio.run(served(given.rounds, given.threads))
+        rows += asyncio.run(served(given.starts, given.rounds, given.threads))
     sys.stdout.write(table(rows) + "\n")
     return 1 if any(row[-1].startswith("MISSED") for row in rows) else 0
 
