@@ -242,6 +242,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=2, help="CPU threads of torch (default %(default)s)")
     parser.add_argument("--apart", action="store_true", help="only CPU per request and token")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the services end, too
     rows = [("figure", "median (95 %)", "budget", ""), *apart(APART_ROUNDS)]
     if not given.apart:
         rows += asyncio.run(served(given.starts, given.rounds, given.threads))
