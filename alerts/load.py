@@ -1,7 +1,7 @@
-"""How many pages and tickets a week a fleet has to expect of broken hardware and software, from published rates.
+"""How many pages and tickets a week a fleet has to expect of broken hardware, from published rates.
 
-An estimate of what cannot be avoided. It says nothing of overload, deployments and changes, of which nobody publishes
-rates that would hold elsewhere.
+An estimate of what cannot be avoided. It says nothing of software that crashes, of overload, deployments and changes,
+of which nobody publishes rates that would hold elsewhere.
 """
 
 import math
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 HOURS_A_WEEK = 168
 GPUS_A_HOST = 8
-LLAMA = "Llama 3 (arXiv 2407.21783, table 5): 16,384 H100 in hosts of 8, 54 days, 419 interruptions"
+"""Not of the report, which counts GPUs: H100 servers of this kind have eight."""
+LLAMA = "Meta's Llama 3 report: 16,384 H100 for 54 days; these are 293 of 419 unexpected interruptions"
 _DAYS, _GPUS = 54, 16_384
 _GPU_WEEKS = _GPUS * _DAYS / 7
 _HOST_WEEKS = _GPU_WEEKS / GPUS_A_HOST
@@ -22,7 +23,7 @@ class Rate:
     what: str
     alerts: str
     subject: str
-    """gpu, host or engine."""
+    """gpu or host."""
     seen: int
     """Failures in the published time."""
     exposure: float
@@ -44,9 +45,8 @@ RATES = (
     Rate("GPU: system processor", "GpuXidFatal (119, 120)", "gpu", 17, _GPU_WEEKS, LLAMA),
     Rate("host: CPU", "HostDown, EngineDown", "host", 2, _HOST_WEEKS, LLAMA),
     Rate("host: switch and cable", "GpuNvlinkDown, HostNetworkErrors", "host", 35, _HOST_WEEKS, LLAMA, False),
-    Rate("engine: software", "EngineDown, EngineHung, EngineCrashLoop", "engine", 54, _GPU_WEEKS, LLAMA),
 )
-"""A training job: each process of it ran on one GPU, so that its software failures are counted per GPU and week."""
+"""The report's other 126 interruptions have no part that would tell whose failures they were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Fleet:
 
     def count(self, subject: str) -> int:
         """How many there are that can fail so."""
-        return {"gpu": self.gpus, "host": self.hosts, "engine": self.engines}[subject]
+        return {"gpu": self.gpus, "host": self.hosts}[subject]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +145,9 @@ def explain(fleet: Fleet) -> str:
         f"pages a week:   {load.broken:.4f} x {load.short:.6f} = {load.pages:.4f}",
         f"tickets a week: {load.pages + load.tickets:.4f} - {load.pages:.4f} = {load.tickets:.4f}",
         "",
-        "One page for each failure: roots mute what they cause. The rates are of a training job at full load on H100;",
-        "engine software is that of each of its processes. Not in it, for want of published rates: overload, changes,",
-        "wear that is a ticket by itself, and what burns an error budget.",
+        "One page for each failure: roots mute what they cause. The rates are of a training job at full load, of H100",
+        f"in hosts of {GPUS_A_HOST}, which is assumed. Not in it, as no rates are published: software that crashes or",
+        "hangs, overload, changes, wear that is a ticket by itself, and what burns an error budget.",
         f"source of every rate: {LLAMA}",
     ]
     return "\n".join(lines)

@@ -163,6 +163,12 @@ ENGINE_GPU = Signal(
     "Which GPU an engine computes on; always 1, absent where nobody says, kept while the engine does not answer.",
     (*TARGET_LABELS, ENGINE, JOB, INSTANCE, "uuid"),
 )
+ENGINE_GPU_FAILED = Signal(
+    "llm:engine_gpu:failed",
+    "llm:engine_gpu:info of the GPUs that fail or failed of late (gpu:root), so that not every rule that leads from a "
+    "GPU to its engines reads all GPUs.",
+    ENGINE_GPU.labels,
+)
 
 PROBE_SUCCESS = Signal(
     "llm:probe_success",
@@ -258,7 +264,7 @@ GPU_HEAT_SLOWDOWN = Signal(
 )
 GPU_THROTTLED = Signal(
     "gpu:throttled:ratio",
-    "Share of the last two minutes in which a reason held the clocks down, 0 to 1.",
+    "Share of the last two minutes in which a reason held the clocks down, up to 1; absent where it never did.",
     (*_GPU, "reason"),
 )
 GPU_MEMORY_ORPHANED = Signal("gpu:memory_orphaned", "Bytes of device memory in use that no live process holds.", _GPU)
@@ -344,6 +350,7 @@ SIGNALS = (
     BUILD_INFO,
     SERVICE_CHANGED,
     ENGINE_GPU,
+    ENGINE_GPU_FAILED,
     PROBE_SUCCESS,
     PROBE_TIME_TO_FIRST_TOKEN,
     PROBE_ANSWER_MATCHES,

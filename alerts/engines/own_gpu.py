@@ -25,7 +25,8 @@ _PAGE = "cluster, host, job, instance"
 
 def _recordings(timing: Timing) -> tuple[Recording, ...]:
     events, share, errors = (duration(timing.window(each)) for each in (EVENT_SECONDS, SHARE_SECONDS, 300))
-    throttled = f"clamp_max(rate({gpu_health.THROTTLED.over(share)}), 1)"  # extrapolation goes a little beyond
+    # Extrapolation goes a little beyond 1. Zeros would be a fifth of all that is recorded.
+    throttled = f"clamp_max(rate({gpu_health.THROTTLED.over(share)}), 1) > 0"
     slowdown = gpu_health.CLOCK_EVENT.where(reason="hw_thermal")
     pending = f"{gpu_health.REMAP_PENDING} or {gpu_health.RETIREMENT_PENDING}"
     return (

@@ -13,6 +13,7 @@ from alerts.rules import (
     engine_pace,
     gpu,
     gpu_limits,
+    gpu_use,
     gpu_wear,
     host,
     rollups,
@@ -20,7 +21,7 @@ from alerts.rules import (
     slo,
     telemetry,
 )
-from alerts.rules.inhibitors import check_leads, twins
+from alerts.rules.inhibitors import check_leads, engines_remembered, twins
 from alerts.rules.redundancy import page_and_ticket, recordings_of
 from alerts.timing import Timing
 
@@ -36,6 +37,7 @@ GROUPS: tuple[Build, ...] = (
     gpu.group,
     gpu_wear.group,
     gpu_limits.group,
+    gpu_use.group,
     host.group,
     telemetry.group,
     rollups.group,
@@ -104,7 +106,8 @@ def _kept(alert: Alert, there: set[str]) -> Alert:
 
 def _written(group: Group, timing: Timing, objectives: Objectives, known: dict[str, Alert]) -> Group:
     roots = tuple(alert for alert in group.alerts if alert.breaks_replica)
-    recordings = group.recordings + recordings_of(roots, timing, objectives)
+    remembered = engines_remembered(roots, timing, known) if roots else 0
+    recordings = group.recordings + recordings_of(roots, timing, objectives, remembered)
     rules = [rule for alert in group.alerts for rule in (*_by_severity(alert), *twins(alert, timing, known))]
     # A root of several rules, one for each objective, has one twin, after the last of them.
     once = tuple(dict.fromkeys(reversed(rules)))[::-1]

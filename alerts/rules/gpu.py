@@ -7,15 +7,27 @@ same GPU, the tickets that it explains and, where it is known whose GPU it is, t
 from collections.abc import Iterable
 
 from alerts import boards, signals
-from alerts.engines import GPU_SOURCES
-from alerts.engines.adapter import record
+from alerts.engines import of_gpus
 from alerts.engines.own_gpu import EVENT_SECONDS
 from alerts.objectives import Objectives
-from alerts.rule import Alert, Group, Mute, Recording
+from alerts.rule import Alert, Group, Mute
 from alerts.rules import engine
 from alerts.timing import Timing, duration
 from exporters.catalogue.labels import CLUSTER, HOST, INSTANCE, SERVICE, UUID
 from exporters.catalogue.xid import BY_CODE, FATAL
+
+SIGNALS = (
+    signals.GPU_UP,
+    signals.GPU_SEEN_AT,
+    signals.GPU_DRIVER_UP,
+    signals.GPU_LAST_ERROR,
+    signals.GPU_READING_AGE,
+    signals.GPU_XID_AGE,
+    signals.GPU_ECC_UNCORRECTED,
+    signals.GPU_TEMPERATURE_MARGIN,
+    signals.GPU_HEAT_SLOWDOWN,
+)
+"""What the roots read, recorded with them."""
 
 BOARD = boards.OF_GPU
 WHICH = "{{ with $labels.gpu }}GPU {{ . }}{{ else }}an unknown GPU{{ end }} on {{ $labels.host }}"
@@ -62,22 +74,10 @@ is over must page at once."""
 
 
 def group(timing: Timing, objectives: Objectives) -> Group:
-    """Signals of all GPU sources, then the roots."""
-    recordings = tuple(recording for adapter in GPU_SOURCES for recording in adapter.recordings(timing))
+    """The roots' signals, then the roots."""
     lost = (_fallen(timing), _missing(timing), _xid(timing))
     roots = (*lost, _ecc(timing, objectives), _overheating(timing, objectives))
-    return Group("gpu", (*recordings, _state(timing)), roots)
-
-
-def _state(timing: Timing) -> Recording:
-    """Four signals as one, so that a board need not put thousands of series together at each of its steps."""
-    by = ", ".join(signals.GPU_STATE.labels)
-    fallen = f"max by ({by}) ({recent(signals.GPU_XID_AGE.where(xid=str(FALLEN)), timing)})"
-    expr = (
-        f"0 * {fallen}\nor 0 * max by ({by}) ({signals.GPU_LAST_ERROR} == {LOST})\n"
-        f"or 1 + 2 * min by ({by}) ({signals.GPU_UP})\nor 2 + 0 * max by ({by}) ({signals.GPU_SEEN_AT})"
-    )
-    return record(signals.GPU_STATE, expr)
+    return Group("gpu", of_gpus(timing, SIGNALS), roots)
 
 
 def xid_words(codes: Iterable[int]) -> str:

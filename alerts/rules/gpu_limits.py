@@ -3,11 +3,23 @@
 from typing import Unpack
 
 from alerts import signals
+from alerts.engines import of_gpus
 from alerts.objectives import Objectives
 from alerts.rule import Alert, Group, Mute, Words
 from alerts.rules.gpu import BOARD, WHICH, last
 from alerts.timing import Timing
 from exporters.catalogue.labels import CLUSTER, INSTANCE
+
+SIGNALS = (
+    signals.GPU_THROTTLED,
+    signals.GPU_MEMORY_ORPHANED,
+    signals.GPU_NVLINKS_UP,
+    signals.GPU_NVLINKS_EXPECTED,
+    signals.GPU_NVLINK_ERRORS,
+    signals.GPU_PCIE_LANES,
+    signals.GPU_PCIE_REPLAYS,
+)
+"""What these alerts read, recorded with them."""
 
 THERMAL_SHARE = 0.1
 """A tenth of the time: hotter than designed. gpud counts 0.6 slowdowns a minute over ten minutes as unhealthy."""
@@ -26,10 +38,10 @@ _SLOWED = (Mute("EngineThroughputDrop", (CLUSTER, INSTANCE), by_engine=True),)
 
 
 def group(timing: Timing, objectives: Objectives) -> Group:
-    """No signals of its own: they are recorded with the roots."""
+    """The tickets' signals, then the tickets."""
     return Group(
         "gpu_limits",
-        (),
+        of_gpus(timing, SIGNALS),
         (
             _thermal(timing, objectives),
             _brake(timing, objectives),
@@ -63,7 +75,6 @@ def _ticket(  # noqa: PLR0913 - the parts of an Alert that differ
         keep_firing=120,
         delay=timing.gpu_collection_interval,
         window=window,
-        hops=2,
         mutes=mutes,
         **words,
     )
@@ -75,7 +86,7 @@ def _thermal(timing: Timing, objectives: Objectives) -> Alert:
     return _ticket(
         timing,
         "GpuThermalThrottle",
-        f"max without (reason) ({last(timing, throttled)}) > {share:g}",
+        f"max without (reason) ({throttled}) > {share:g}",
         pending=60,
         window=timing.window(120),
         mutes=_SLOWED,
@@ -94,7 +105,7 @@ def _brake(timing: Timing, objectives: Objectives) -> Alert:
     return _ticket(
         timing,
         "GpuPowerBrake",
-        f"max without (reason) ({last(timing, throttled)}) > {share:g}",
+        f"max without (reason) ({throttled}) > {share:g}",
         pending=180,
         window=timing.window(120),
         mutes=_SLOWED,

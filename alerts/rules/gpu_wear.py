@@ -3,6 +3,7 @@
 from typing import Unpack
 
 from alerts import signals
+from alerts.engines import of_gpus
 from alerts.engines.own_gpu import EVENT_SECONDS
 from alerts.objectives import Objectives
 from alerts.rule import Alert, Group, Mute, Words
@@ -10,6 +11,14 @@ from alerts.rules.gpu import BOARD, WHICH, WHO, last, recent, xid_words
 from alerts.timing import Timing
 from exporters.catalogue.labels import CLUSTER, HOST, UUID
 from exporters.catalogue.xid import FATAL, XIDS
+
+SIGNALS = (
+    signals.GPU_RECOVERY_ACTION,
+    signals.GPU_ROW_REMAP_FAILED,
+    signals.GPU_RETIREMENT_PENDING,
+    signals.GPU_SRAM_THRESHOLD_EXCEEDED,
+)
+"""What these alerts read, recorded with them; XIDs are the roots'."""
 
 _NOT_FATAL = [one for one in XIDS if not one.fatal]
 INFORMATION = tuple(one.code for one in _NOT_FATAL if one.kind == "info")
@@ -22,10 +31,10 @@ nothing than a new kind of error that nobody hears of."""
 
 
 def group(timing: Timing, objectives: Objectives) -> Group:
-    """No signals of its own: they are recorded with the roots."""
+    """The tickets' signals, then the tickets."""
     return Group(
         "gpu_wear",
-        (),
+        of_gpus(timing, SIGNALS),
         (
             _contained(timing),
             _application(timing),
@@ -80,7 +89,7 @@ def _xid(timing: Timing, name: str, xids: signals.Signal, **words: Unpack[Words]
         keep_firing=60,
         delay=timing.gpu_collection_interval,
         memory=timing.window(EVENT_SECONDS),
-        hops=2,
+        hops=2,  # XIDs are recorded in the group `gpu`
         **words,
     )
 
@@ -167,7 +176,6 @@ def _state(
         pending=60,
         keep_firing=300,
         delay=timing.gpu_collection_interval,
-        hops=2,
         mutes=tuple(Mute(alert, (CLUSTER, HOST, UUID), together=True) for alert in mutes),
         **words,
     )

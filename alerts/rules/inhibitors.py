@@ -9,7 +9,7 @@ never more than pending stops muting at once.
 from collections.abc import Mapping
 
 from alerts.rule import Alert, Mute
-from alerts.signals import ENGINE_GPU
+from alerts.signals import ENGINE_GPU, ENGINE_GPU_FAILED
 from alerts.timing import Timing, duration
 
 
@@ -39,7 +39,7 @@ def _twin(name: str, root: Alert, mutes: list[Mute], timing: Timing, catalogue: 
     fired = f'ALERTS{{alertname="{root.name}", alertstate="firing"{paging}}}'
     return Alert(
         name=name,
-        expr=f"{_scoped(mutes[0], state)}\nor\n{_scoped(mutes[0], f'max_over_time({fired}[{tail}])')}",
+        expr=_scoped(root, mutes[0], state, f"max_over_time({fired}[{tail}])"),
         severity="none",
         cls="inhibitor",
         component=root.component,
@@ -50,12 +50,22 @@ def _twin(name: str, root: Alert, mutes: list[Mute], timing: Timing, catalogue: 
     )
 
 
-def _scoped(mute: Mute, state: str) -> str:
-    """A root's state on the labels of a mute."""
+def _scoped(root: Alert, mute: Mute, now: str, lately: str) -> str:
+    """A root's state, on the labels of a mute."""
     scope = ", ".join(mute.equal)
     if not mute.by_engine:
-        return f"max by ({scope}) ({state})"
-    return f"max by ({scope}) ({ENGINE_GPU} * on (cluster, uuid) group_left () max by (cluster, uuid) ({state}))"
+        return f"max by ({scope}) ({now})\nor\nmax by ({scope}) ({lately})"
+    engines = ENGINE_GPU_FAILED if root.breaks_replica else ENGINE_GPU
+    gpus = f"max by (cluster, uuid) ({now} or {lately})"
+    return f"max by ({scope}) ({engines} * on (cluster, uuid) group_left () {gpus})"
+
+
+def engines_remembered(roots: tuple[Alert, ...], timing: Timing, catalogue: Mapping[str, Alert]) -> float:
+    """How long after the end of a GPU's condition a twin may still lead to its engines, in seconds on this clock."""
+    mutes = [mute for root in roots for mute in root.mutes if mute.by_engine and mute.alert in catalogue]
+    tail = tail_seconds([catalogue[mute.alert] for mute in mutes], timing) if mutes else 0
+    # The alert outlives its condition, and the tail the alert; Prometheus 3 leaves out a range's very beginning.
+    return tail + max(timing.window(root.keep_firing) for root in roots) + timing.evaluation_interval
 
 
 def tail_seconds(muted: list[Alert], timing: Timing) -> float:

@@ -9,7 +9,16 @@ from dataclasses import replace
 
 from alerts.objectives import Objectives
 from alerts.rule import Alert, Recording
-from alerts.signals import ENGINE_GPU, ENGINE_ROOT, ENGINE_UP, GPU_ROOT, GPU_SPARED, REPLICAS_HEALTHY, REPLICAS_NEEDED
+from alerts.signals import (
+    ENGINE_GPU,
+    ENGINE_GPU_FAILED,
+    ENGINE_ROOT,
+    ENGINE_UP,
+    GPU_ROOT,
+    GPU_SPARED,
+    REPLICAS_HEALTHY,
+    REPLICAS_NEEDED,
+)
 from alerts.timing import Timing, duration
 
 _SERVICE = "cluster, namespace, service"
@@ -35,8 +44,17 @@ _GPU_SPARE_IMPACT = (
 _GPU_SPARE_ACTION = "Drain " + _EACH % _USERS_OF_GPU + ". "
 
 
-def recordings_of(roots: tuple[Alert, ...], timing: Timing, objectives: Objectives) -> tuple[Recording, ...]:
-    """What the alerts of one group that break replicas need, in this order, after the group's signals."""
+def recordings_of(
+    roots: tuple[Alert, ...], timing: Timing, objectives: Objectives, remembered: float
+) -> tuple[Recording, ...]:
+    """What the alerts of one group that break replicas need, in this order, after the group's signals.
+
+    Args:
+        roots: These alerts.
+        timing: The clock.
+        objectives: How many replicas each service needs.
+        remembered: Seconds on this clock for which twins lead from a GPU that failed to its engines.
+    """
     gpus = tuple(root for root in roots if root.component == "gpu")
     engines = tuple(root for root in roots if root not in gpus)
     made = tuple(Recording(ENGINE_ROOT.name, root.expr, {"root": root.name}) for root in engines)
@@ -44,7 +62,7 @@ def recordings_of(roots: tuple[Alert, ...], timing: Timing, objectives: Objectiv
         made += _counted(objectives)
     made += tuple(Recording(GPU_ROOT.name, root.expr, {"root": root.name}) for root in gpus)
     if gpus:
-        made += (*(_engines_on(root) for root in gpus), _spared(timing))
+        made += (_failed(remembered), *(_engines_on(root) for root in gpus), _spared(timing))
     return made
 
 
@@ -66,10 +84,15 @@ def _counted(objectives: Objectives) -> tuple[Recording, ...]:
     )
 
 
+def _failed(remembered: float) -> Recording:
+    lately = f"last_over_time({GPU_ROOT.over(duration(remembered))})"
+    return Recording(ENGINE_GPU_FAILED.name, f"{ENGINE_GPU} and on (cluster, uuid) {lately}")
+
+
 def _engines_on(root: Alert) -> Recording:
     """The engines that compute on a GPU that a root's condition holds for."""
     gpus = f"max by (cluster, uuid) ({GPU_ROOT.where(root=root.name)})"
-    engines = f"max without (uuid) ({ENGINE_GPU} * on (cluster, uuid) group_left () {gpus})"
+    engines = f"max without (uuid) ({ENGINE_GPU_FAILED} * on (cluster, uuid) group_left () {gpus})"
     return Recording(ENGINE_ROOT.name, engines, {"root": root.name})
 
 
@@ -78,11 +101,11 @@ def _spared(timing: Timing) -> Recording:
     # sent first, and the page after it.
     short = f"({_HEALTHY}) < {REPLICAS_NEEDED}"
     broken = f"max by (cluster, uuid) ({GPU_ROOT})"
-    spared = f"{broken} and on (cluster, uuid) {ENGINE_GPU} unless on (cluster, uuid) (\n"
-    spared += f"  {ENGINE_GPU} and on ({_SERVICE}) {short}\n)"
+    spared = f"{broken} and on (cluster, uuid) {ENGINE_GPU_FAILED} unless on (cluster, uuid) (\n"
+    spared += f"  {ENGINE_GPU_FAILED} and on ({_SERVICE}) {short}\n)"
     # A GPU that is drained as its ticket asks is nobody's from then on, but must not page for it.
     before = f"last_over_time({GPU_SPARED.over(duration(timing.window(60)))})"
-    drained = f"{before} and on (cluster, uuid) {broken} unless on (cluster, uuid) {ENGINE_GPU}"
+    drained = f"{before} and on (cluster, uuid) {broken} unless on (cluster, uuid) {ENGINE_GPU_FAILED}"
     return Recording(GPU_SPARED.name, f"{spared}\nor\n{drained}")
 
 

@@ -20,8 +20,8 @@ KNOWN = catalogue(TIMING)
 GROUP_OF = {alert.name: group.name for group in groups(TIMING) for alert in group.alerts}
 ROOTS = [alert for alert in KNOWN.values() if alert.mutes]
 NAMES = 'namespace="n", service="s", host="h", job="j", instance="i"'
-LASTS = 10
-"""Seconds for which the root is there."""
+LASTS = 60
+"""Seconds for which the root is there: as long as a GPU's keep_firing_for, so that its condition may be long over."""
 
 
 def tails(root):
@@ -47,7 +47,10 @@ def twins_at(tool, rules, tmp_path):
         alert = f'alertname="{root.name}", alertstate="{state}", severity="{root.severity}"'
         # The GPU and engine of that name are in both clusters, the root in one.
         inputs = [(f'ALERTS{{{alert}, cluster="c1", {NAMES}, uuid="u", slo="o"}}', f"1x{LASTS // 5} stale")]
-        inputs += [(f'llm:engine_gpu:info{{cluster="{name}", {NAMES}, uuid="u"}}', "1x400") for name in ("c1", "c2")]
+        for name in ("c1", "c2"):
+            inputs.append((f'llm:engine_gpu:info{{cluster="{name}", {NAMES}, uuid="u"}}', "1x400"))
+            # Another root's name: this one's would raise the alert itself.
+            inputs.append((f'gpu:root{{cluster="{name}", {NAMES}, uuid="u", root="other"}}', "1 stale"))
         case = {
             "rule_files": [str(rules / f"{GROUP_OF[root.name]}.yml")],
             "evaluation_interval": "5s",

@@ -42,11 +42,10 @@ _FLAT = {
     "gpu:retirement_pending": 0,
     "gpu:sram_threshold_exceeded": 0,
     "gpu:heat_slowdown": 0,
-    "gpu:throttled:ratio": 0,
     "gpu:memory_orphaned": 0,
 }
 """What a healthy fleet reads all the time."""
-_ABSENT = ("gpu:last_error_code",)
+_ABSENT = ("gpu:last_error_code", "gpu:throttled:ratio", "llm:engine_gpu:failed")
 """And what it does not have at all."""
 _TOKENS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000)
 _FIRST = (
