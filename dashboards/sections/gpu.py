@@ -58,7 +58,8 @@ def there(on: Mapping[str, str]) -> PanelBuilder:
         nothing="No GPU reports: is an exporter running?",
         width=_THIRD,
     )
-    expr = worst("bottomk", BARS, f"min by ({_PER_GPU}) ({{state}})", state=signals.GPU_STATE.where(**on))
+    shown = f"min by ({_PER_GPU}) ({{state}})"
+    expr = worst("bottomk", BARS, shown, each=_PER_GPU, state=signals.GPU_STATE.where(**on))
     words = {
         "0": ("fallen off the bus", BAD),
         "1": ("does not answer", BAD),
@@ -166,7 +167,7 @@ def _repairs() -> PanelBuilder:
         for key, (what, _) in kinds.items()
     )
     asked = {key: signal.where(**ON_GPU) for key, (_, signal) in kinds.items()}
-    expr = worst("topk", BARS, f"({shown})", "", RECENT, **asked)
+    expr = worst("topk", BARS, f"({shown})", "", back=RECENT, each="", **asked)
     return states(said, Query(expr, f"{_NAME}: {{{{what}}}}"), {"1": ("due", WARN)})
 
 
@@ -212,7 +213,8 @@ def _memory() -> PanelBuilder:
     )
     shown = f"max by ({_PER_GPU}) ({{used}}) / max by ({_PER_GPU}) ({{total}})"
     used, total = (signal.where(**ON_GPU) for signal in (signals.GPU_MEMORY_USED, signals.GPU_MEMORY_TOTAL))
-    return lines(said, [Query(worst("topk", LINES, shown, used=used, total=total), _NAME)], limits=(0, 1))
+    expr = worst("topk", LINES, shown, each=_PER_GPU, used=used, total=total)
+    return lines(said, [Query(expr, _NAME)], limits=(0, 1))
 
 
 def _programs() -> PanelBuilder:
@@ -224,8 +226,8 @@ def _programs() -> PanelBuilder:
         nothing="No program holds memory, or none can be seen",
         width=_THIRD,
     )
-    shown = f"max by ({_PER_GPU}, program) ({{held}})"
-    expr = worst("topk", LINES, shown, held=signals.GPU_PROGRAM_MEMORY.where(**ON_GPU))
+    by = f"{_PER_GPU}, program"
+    expr = worst("topk", LINES, f"max by ({by}) ({{held}})", each=by, held=signals.GPU_PROGRAM_MEMORY.where(**ON_GPU))
     return lines(said, [Query(expr, f"{_NAME} {{{{program}}}}")])
 
 
@@ -291,6 +293,7 @@ def _nvlinks_down() -> PanelBuilder:
         "topk",
         LINES,
         shown,
+        each=_PER_GPU,
         expected=signals.GPU_NVLINKS_EXPECTED.where(**ON_GPU),
         up=signals.GPU_NVLINKS_UP.where(**ON_GPU),
     )
@@ -353,4 +356,5 @@ def _highest(  # noqa: PLR0913 - what a panel says
 
 def _extreme(rank: Literal["topk", "bottomk"], signal: Signal, on: Mapping[str, str] = ON_GPU) -> str:
     aggregate = "max" if rank == "topk" else "min"
-    return worst(rank, LINES, f"{aggregate} by ({_PER_GPU}) ({{reading}})", reading=signal.where(**on))
+    shown = f"{aggregate} by ({_PER_GPU}) ({{reading}})"
+    return worst(rank, LINES, shown, each=_PER_GPU, reading=signal.where(**on))

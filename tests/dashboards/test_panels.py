@@ -57,11 +57,11 @@ def selectors(node):
                 yield from selectors(part)
 
 
-def bound(node):
-    """How many series an expression can have at most, by its shape alone."""
+def bound(node, by=None):
+    """How many series an expression can have at most, by its shape alone, once it is put together by some labels."""
     match node:
         case promql.ParenExpr():
-            return bound(node.expr)
+            return bound(node.expr, by)
         case promql.NumberLiteral():
             return float("inf")  # beside a vector, which then counts
         case promql.Call() if node.func.name in ("label_replace", "label_join", "ceil"):
@@ -69,10 +69,15 @@ def bound(node):
         case promql.AggregateExpr():
             if str(node.op) in ("topk", "bottomk"):
                 return node.param.val
-            return 1 if node.modifier is None else bound(node.expr)
+            return 1 if node.modifier is None else bound(node.expr, set(node.modifier.labels))
         case promql.BinaryExpr():
             left, right = bound(node.lhs), bound(node.rhs)
-            return left + right if str(node.op) == "or" else min(left, right)
+            if str(node.op) == "or":
+                return left + right
+            matching = node.modifier and node.modifier.matching
+            if str(node.op) == "and" and matching and not (by is not None and by <= set(matching.labels)):
+                return left  # any number of series may agree with one on the right in these labels
+            return min(left, right)
         case _:
             return float("inf")
 
