@@ -52,6 +52,7 @@ def _to_spare() -> PanelBuilder:
         unit="none",
         nothing="No engine is configured",
         width=_THIRD,
+        decimals=0,
     )
     expr = worst(
         "bottomk",

@@ -76,7 +76,10 @@ def _over_time(title: str, question: str, unit: str, per_cluster: str) -> PanelB
         nothing="No tokens, or no GPUs",
         width=_THIRD,
     )
-    return lines(said, [Query(f"topk({LINES}, {per_cluster})", "{{cluster}}")])
+    # What few tokens cost, while a service wakes up, is a thousand times the usual.
+    money = unit.startswith("currency")
+    query = Query(f"topk({LINES}, {per_cluster})", "{{cluster}}")
+    return lines(said, [query], limits=(None if money else 0, None), logarithmic=money)
 
 
 def _table() -> PanelBuilder:

@@ -9,7 +9,22 @@ from alerts.rules import gpu, gpu_limits, gpu_wear
 from alerts.signals import Signal
 from dashboards.board import Section
 from dashboards.limits import TIMING, limit
-from dashboards.panels import BAD, GOOD, PLAIN, WARN, Column, Query, Said, Thresholds, above, below, lines, rows, states
+from dashboards.panels import (
+    BAD,
+    GOOD,
+    PLAIN,
+    WARN,
+    Column,
+    Query,
+    Said,
+    Thresholds,
+    above,
+    below,
+    lines,
+    rows,
+    states,
+    worded,
+)
 from dashboards.queries import BARS, LINES, RECENT, worst
 from dashboards.sdk import PanelBuilder
 from dashboards.variables import ON_GPU, ON_HOST
@@ -112,6 +127,7 @@ def _uncorrected() -> PanelBuilder:
         signals.GPU_ECC_UNCORRECTED,
         above(errors + 1, BAD),
         width=_THIRD,
+        decimals=0,
     )
 
 
@@ -271,12 +287,12 @@ def _engines() -> PanelBuilder:
         Column("service", "Service"),
         Column("instance", "Engine"),
         Column("host", "Host"),
-        Column("uuid", "GPU"),
-        Column("Value #B", "Up"),
-        Column("Value #C", "Running", (("noValue", "-"),)),
-        Column("Value #D", "Waiting", (("noValue", "-"),)),
+        Column("uuid", "GPU", (("custom.width", 350),)),
+        Column("Value #B", "State", (*worded({"1": ("answers", GOOD), "0": ("down", BAD)}), ("custom.width", 100))),
+        Column("Value #C", "Running", (("noValue", "-"), ("custom.width", 100))),
+        Column("Value #D", "Waiting", (("noValue", "-"), ("custom.width", 100))),
     )
-    return rows(said, queries, columns, sort_by=["Up"])
+    return rows(said, queries, columns, sort_by=["State"])
 
 
 def _nvlinks_down() -> PanelBuilder:
@@ -287,6 +303,7 @@ def _nvlinks_down() -> PanelBuilder:
         unit="none",
         nothing="No GPU has NVLinks",
         width=_QUARTER,
+        decimals=0,
     )
     shown = f"max by ({_PER_GPU}) ({{expected}}) - min by ({_PER_GPU}) ({{up}})"
     expr = worst(
@@ -322,7 +339,7 @@ def _pcie_lanes() -> PanelBuilder:
         width=_QUARTER,
     )
     expr = _extreme("bottomk", signals.GPU_PCIE_LANES)
-    return lines(said, [Query(expr, _NAME)], thresholds=below(share), limits=(0, 1), bands=False, in_view=())
+    return lines(said, [Query(expr, _NAME)], thresholds=below(share), limits=(0, 1), bands=False)
 
 
 def _pcie_replays() -> PanelBuilder:
@@ -331,17 +348,25 @@ def _pcie_replays() -> PanelBuilder:
         "PCIe packets sent again",
         f"Is the slot's link clean? Packets a second that were sent again. Orange from {rate:g} a second: it ends as a "
         "GPU fallen off the bus.",
-        "pps",
+        "cps",
         signals.GPU_PCIE_REPLAYS,
         above(rate),
     )
 
 
 def _judged(  # noqa: PLR0913 - what a panel says and where it turns bad
-    title: str, question: str, unit: str, signal: Signal, thresholds: Thresholds, *, width: int = _QUARTER
+    title: str,
+    question: str,
+    unit: str,
+    signal: Signal,
+    thresholds: Thresholds,
+    *,
+    width: int = _QUARTER,
+    decimals: int | None = None,
 ) -> PanelBuilder:
     """The highest readings, against a line."""
-    said = Said(title, f"{question} The {LINES} highest.", unit=unit, nothing="No GPU reports this", width=width)
+    question = f"{question} The {LINES} highest."
+    said = Said(title, question, unit=unit, nothing="No GPU reports this", width=width, decimals=decimals)
     query = Query(_extreme("topk", signal), _NAME)
     return lines(said, [query], thresholds=thresholds)
 

@@ -160,6 +160,7 @@ def _errors() -> PanelBuilder:
         unit="none",
         nothing="No GPU reported an error",
         width=_HALF,
+        decimals=0,
     )
     seen = f"count by (xid) ({signals.GPU_XID_AGE.where(**ON_HOST)} < {span:g})"
     return lines(said, [Query(f"topk({LINES}, {seen})", "XID {{xid}}")])
@@ -173,6 +174,7 @@ def _held_back() -> PanelBuilder:
         unit="none",
         nothing="Nothing holds a GPU back",
         width=_THIRD,
+        decimals=0,
     )
     share = signals.GPU_THROTTLED.where(**ON_HOST, reason__ne="gpu_idle")
     return lines(said, [Query(f"topk({LINES}, count by (reason) ({share} > 0.1))", "{{reason}}")])
