@@ -30,7 +30,6 @@ def _builds(width: int) -> PanelBuilder:
         unit="none",
         nothing="No engine says what it runs",
         width=width,
-        height=6,
     )
     kinds = "service, model, version, config_hash"
     shown = f"0 * count by ({kinds}) ({{build}}) + 1"
@@ -46,7 +45,6 @@ def _drivers(width: int) -> PanelBuilder:
         unit="none",
         nothing="No GPU says which driver it runs on",
         width=width,
-        height=6,
     )
     shown = "0 * count by (cluster, driver_version) ({gpu}) + 1"
     expr = worst("topk", _KINDS, shown, back=WHOLE_RANGE, gpu=signals.GPU_INFO.where(**ON_HOST))

@@ -280,7 +280,7 @@ def _engines() -> PanelBuilder:
     named = f"max by ({by}, uuid) ({uses}) or on ({by}) {unnamed}"
     per_engine = (f"max by ({by}) ({signal})" for signal in (up, running, waiting))
     queries = [
-        f"topk({_ROWS}, {named} and on ({by}) {lowest})",
+        f"topk({_ROWS}, ({named}) and on ({by}) {lowest})",
         *(f"{one} and {lowest}" for one in per_engine),
     ]
     columns = (
