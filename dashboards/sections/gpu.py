@@ -263,36 +263,39 @@ def _orphaned() -> PanelBuilder:
 def _engines() -> PanelBuilder:
     said = Said(
         "Engines on the host",
-        f"Whose requests does this GPU compute? Engines on the chosen hosts, at most {_ROWS}. Bad: an engine that is "
-        "down, or that runs requests while its GPU is idle. Where engines say which GPU they use, it stands here.",
+        f"Whose requests does this GPU compute? Engines on the chosen hosts, at most {_ROWS}, broken ones first: down, "
+        "without progress, or on a broken GPU. Bad, too: one that runs requests while its GPU is idle. Where engines "
+        "say which GPU they use, it stands here.",
         unit="none",
         nothing="No engine on this host",
         width=24,
         height=6,
     )
     by = "cluster, service, host, instance"
-    up, running, waiting, uses = (
-        signal.where(**ON_HOST) for signal in (signals.ENGINE_UP, signals.RUNNING, signals.WAITING, signals.ENGINE_GPU)
+    up, root, running, waiting, uses = (
+        signal.where(**ON_HOST)
+        for signal in (signals.ENGINE_UP, signals.ENGINE_ROOT, signals.RUNNING, signals.WAITING, signals.ENGINE_GPU)
     )
-    lowest = f"bottomk({_ROWS}, min by ({by}) ({up}))"
+    broken = f"(1 + 0 * max by ({by}) ({root}) or 0 * min by ({by}) ({up}))"
+    first = f"topk({_ROWS}, {broken})"
     # An engine that names several GPUs has a row for each.
     unnamed = f'label_replace(min by ({by}) ({up}) * 0 + 1, "uuid", "not stated", "", "")'
     named = f"max by ({by}, uuid) ({uses}) or on ({by}) {unnamed}"
-    per_engine = (f"max by ({by}) ({signal})" for signal in (up, running, waiting))
+    per_engine = (broken, *(f"max by ({by}) ({signal})" for signal in (running, waiting)))
     queries = [
-        f"topk({_ROWS}, ({named}) and on ({by}) {lowest})",
-        *(f"{one} and {lowest}" for one in per_engine),
+        f"topk({_ROWS}, ({named}) and on ({by}) {first})",
+        *(f"{one} and {first}" for one in per_engine),
     ]
     columns = (
         Column("service", "Service"),
         Column("instance", "Engine"),
         Column("host", "Host"),
         Column("uuid", "GPU", (("custom.width", 350),)),
-        Column("Value #B", "State", (*worded({"1": ("answers", GOOD), "0": ("down", BAD)}), ("custom.width", 100))),
+        Column("Value #B", "State", (*worded({"1": ("broken", BAD), "0": ("works", GOOD)}), ("custom.width", 100))),
         Column("Value #C", "Running", (("noValue", "-"), ("custom.width", 100))),
         Column("Value #D", "Waiting", (("noValue", "-"), ("custom.width", 100))),
     )
-    return rows(said, queries, columns, sort_by=["State"])
+    return rows(said, queries, columns, sort_by=["-State"])
 
 
 def _nvlinks_down() -> PanelBuilder:
