@@ -7,7 +7,7 @@ from typing import Literal
 from alerts.boards import panel_id
 from alerts.links import Links
 from dashboards.marks import marks
-from dashboards.sdk import Builder, PanelBuilder, dashboard, model
+from dashboards.sdk import Builder, PanelBuilder, dashboard, model, text, text_model
 from dashboards.variables import variables
 
 TAG = "inferwatch"
@@ -39,6 +39,8 @@ class Board:
     back: str = "30m"
     """How far back it opens."""
     refresh: str = "10s"
+    points: int | None = None
+    """Steps of each graph, at most; None: one for each pixel, which is too many for all GPUs over a day."""
 
 
 def build(board: Board, links: Links) -> model.Dashboard:
@@ -58,11 +60,23 @@ def build(board: Board, links: Links) -> model.Dashboard:
     )
     for mark in marks():
         builder.annotation(mark)
+    builder.with_panel(_opening(board))
     for section in board.sections:
         builder.with_row(dashboard.Row(section.title))
         for panel in section.panels:
             builder.with_panel(panel)
-    return _numbered(builder.build())
+    built = _numbered(builder.build())
+    for shown in built.panels or ():
+        if board.points and isinstance(shown, model.Panel) and shown.targets:
+            shown.max_data_points = board.points
+    return built
+
+
+def _opening(board: Board) -> PanelBuilder:
+    """The board's question in one line at its top, since Grafana shows a board's description nowhere on the board."""
+    whom, _, question = board.question.partition(": ")
+    words = f"**{whom}:** {question}"
+    return text.Panel().mode(text_model.TextMode.MARKDOWN).content(words).transparent(True).span(24).height(2)
 
 
 def _others() -> list[Builder[model.DashboardLink]]:
@@ -81,5 +95,5 @@ def _others() -> list[Builder[model.DashboardLink]]:
 def _numbered(built: model.Dashboard) -> model.Dashboard:
     """Panels with ids that follow from their titles: links to a panel survive a new neighbour."""
     for panel in built.panels or ():
-        panel.id_val = panel_id(panel.title or "")
+        panel.id_val = panel_id(panel.title or panel.type_val)
     return built

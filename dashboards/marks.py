@@ -5,6 +5,8 @@ from alerts.signals import Signal
 from dashboards.sdk import annotation_target, common_model, dashboard
 from dashboards.variables import SOURCE
 
+NEW_BUILD, NEW_DRIVER = "purple", "blue"
+"""Colours of changes, of their marks and of the panels that list them."""
 DRILL_TAGS = ("inferwatch", "drill")
 """Of the annotations that `inferwatch drill` leaves in Grafana."""
 _JUST_NOW = "1m"
@@ -24,13 +26,13 @@ def marks() -> list[dashboard.AnnotationQuery]:
         ),
         _mark(
             "New build, model or configuration",
-            "purple",
+            NEW_BUILD,
             _changed(signals.BUILD_INFO, _BUILD, "cluster, namespace, service"),
             ("{{service}}", "{{model}}, version {{version}}, configuration {{config_hash}}"),
         ),
         _mark(
             "New GPU driver",
-            "blue",
+            NEW_DRIVER,
             _changed(signals.GPU_INFO, _DRIVER, "cluster, host"),
             ("{{host}}", "driver {{driver_version}}"),
         ),

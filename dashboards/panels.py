@@ -31,11 +31,16 @@ WARN = "orange"
 GOOD = "green"
 PLAIN = "transparent"
 """No judgement."""
+QUIET = "text"
+"""A line that others are held against, or that nobody has to look at: grey."""
 
 Thresholds = Sequence[tuple[float | None, str]]
 """From which value on which colour; the first value is None, for everything below the second."""
 NEUTRAL: Thresholds = ((None, PLAIN),)
 """No value of this is good or bad by itself."""
+_ROOM = 1.25
+"""How far beyond a threshold the axis goes, so that what is bad can be seen to lie there; not where whole things are
+counted, since the next mark beyond 1 is 2, and half of a quiet panel would be tinted."""
 
 
 def above(limit: float, color: str = WARN) -> Thresholds:
@@ -73,6 +78,8 @@ class Said:
     width: int
     """Of the grid's 24 columns."""
     height: int = 8
+    decimals: int | None = None
+    """Digits after the point: 0 for what is counted, which has no halves; None lets Grafana choose."""
 
 
 class _Panel(Protocol):
@@ -81,6 +88,7 @@ class _Panel(Protocol):
     def title(self, title: str) -> Self: ...
     def description(self, description: str) -> Self: ...
     def unit(self, unit: str) -> Self: ...
+    def decimals(self, decimals: float) -> Self: ...
     def no_value(self, no_value: str) -> Self: ...
     def span(self, w: int) -> Self: ...
     def height(self, h: int) -> Self: ...
@@ -114,6 +122,8 @@ def lines(  # noqa: PLR0913 - each is a choice that a reader of a board should s
     dotted: str = "",
     in_view: Sequence[float] | None = None,
     bands: bool = True,
+    colored: Mapping[str, str] | None = None,
+    logarithmic: bool = False,
 ) -> PanelBuilder:
     """Values over time; the legend gives the last.
 
@@ -124,28 +134,31 @@ def lines(  # noqa: PLR0913 - each is a choice that a reader of a board should s
         limits: Ends of the axis; None lets Grafana choose.
         dashed: Regular expression of the names that are drawn dashed.
         dotted: And of those that are drawn as dots, in grey: what the others are held against.
-        in_view: Values that the axis always shows; by default the last threshold, which may be far from what is drawn.
+        in_view: Values that the axis always shows; by default the last threshold, which may be far from what is drawn,
+            with some room beyond it. An end that `limits` sets stays where it is.
         bands: Whether the bad side of a threshold is tinted; not where it is most of the panel.
+        colored: Colours by regular expression of the names, where a colour means something.
+        logarithmic: Whether the axis shows tenfold steps; `limits` must then not begin at 0.
     """
     panel = _house(timeseries.Panel(), said, thresholds)
     for query, letter in zip(queries, "ABCDEF", strict=False):
         panel.with_target(_range(query, letter))
-    for end, set_end in zip(limits, (panel.min, panel.max), strict=True):
-        if end is not None:
-            set_end(end)
     if in_view is None:
-        in_view = [step for step, _ in thresholds[1:] if step is not None][-1:]
-    if in_view:
-        panel.axis_soft_min(min(*in_view, 0)).axis_soft_max(max(*in_view, 0))
+        room = 1 if said.decimals == 0 else _ROOM
+        in_view = [room * step for step, _ in thresholds[1:] if step is not None][-1:]
+    _axis(panel, limits, in_view)
     if len(thresholds) > 1:
         style = common_model.GraphThresholdsStyleMode
         mode = style.DASHED_AND_AREA if bands else style.DASHED
         panel.thresholds_style(common.GraphThresholdsStyleConfig().mode(mode))
+    if logarithmic:
+        panel.scale_distribution(common.ScaleDistributionConfig().type(common_model.ScaleDistribution.LOG).log(10))
+    for names, color in (colored or {}).items():
+        panel.override_by_regexp(names, [_fixed(color)])
     if dashed:
         panel.override_by_regexp(dashed, [_line("dash", 6, 4)])
     if dotted:
-        grey = model.DynamicConfigValue("color", {"mode": "fixed", "fixedColor": "text"})
-        panel.override_by_regexp(dotted, [_line("dot", 0, 5), grey])
+        panel.override_by_regexp(dotted, [_line("dot", 0, 5), _fixed(QUIET)])
     return _lines_style(panel)
 
 
@@ -231,6 +244,8 @@ _PAINT = ("custom.cellOptions", {"type": "color-background", "mode": "basic"})
 
 def _house(panel: PanelT, said: Said, thresholds: Thresholds) -> PanelT:
     steps = [model.Threshold(value=value, color=color) for value, color in thresholds]
+    if said.decimals is not None:
+        panel.decimals(said.decimals)
     return (
         panel.title(said.title)
         .description(said.question)
@@ -250,12 +265,25 @@ def _runbook(alert: str) -> Builder[model.DashboardLink]:
     return link.url(f"${{{RUNBOOKS}:raw}}/{alert}").target_blank(True)
 
 
+def _axis(panel: timeseries.Panel, limits: tuple[float | None, float | None], in_view: Sequence[float]) -> None:
+    """Set the ends of the axis; those that Grafana chooses go at least as far as what is to be in view."""
+    lowest, highest = limits
+    if lowest is not None:
+        panel.min(lowest)
+    elif in_view:
+        panel.axis_soft_min(min(*in_view, 0))
+    if highest is not None:
+        panel.max(highest)
+    elif in_view:
+        panel.axis_soft_max(max(*in_view, 0))
+
+
 def _lines_style(panel: timeseries.Panel) -> PanelBuilder:
     return (
         panel.line_width(1.5)
         .fill_opacity(0)
         .show_points(common_model.VisibilityMode.NEVER)
-        .color_scheme(dashboard.FieldColor().mode(model.FieldColorModeId.PALETTE_CLASSIC_BY_NAME))
+        .color_scheme(dashboard.FieldColor().mode(model.FieldColorModeId.PALETTE_CLASSIC))
         .legend(_legend(common_model.LegendDisplayMode.LIST).calcs(["last"]))
         .tooltip(
             common.VizTooltipOptions()
@@ -271,6 +299,10 @@ def _legend(mode: common_model.LegendDisplayMode) -> common.VizLegendOptions:
 
 def _line(fill: str, drawn: int, left_out: int) -> model.DynamicConfigValue:
     return model.DynamicConfigValue("custom.lineStyle", {"fill": fill, "dash": [drawn, left_out]})
+
+
+def _fixed(color: str) -> model.DynamicConfigValue:
+    return model.DynamicConfigValue("color", {"mode": "fixed", "fixedColor": color})
 
 
 def _mapping(words: Mapping[str, tuple[str, str]]) -> model.ValueMap:

@@ -16,8 +16,15 @@ WHOLE_RANGE = "$__range:5m"
 """The same for what ended at any time of the range: only for few series, or where a missed one costs nothing."""
 
 
-def worst(
-    rank: Literal["topk", "bottomk"], count: int, shown: str, by: str = "", back: str = RECENT, **signals: Signal
+def worst(  # noqa: PLR0913 - what is drawn, and how few are chosen
+    rank: Literal["topk", "bottomk"],
+    count: int,
+    shown: str,
+    by: str = "",
+    *,
+    back: str = RECENT,
+    each: str = "",
+    **signals: Signal,
 ) -> str:
     """An expression, of which only the highest or lowest few series are kept.
 
@@ -31,14 +38,17 @@ def worst(
         shown: What is drawn: PromQL with each signal as `{keyword}`.
         by: What is compared, with the same labels; empty: what is drawn.
         back: How far back series that have ended still take part.
+        each: The labels that what is drawn is put together by; then only the chosen series are, not those of a fleet.
         **signals: Fill the keywords.
     """
     extreme = "max_over_time" if rank == "topk" else "min_over_time"
-    drawn = {name: str(signal) for name, signal in signals.items()}
     last = {name: f"{signal} @ end()" for name, signal in signals.items()}
     recent = {name: f"{extreme}({signal.over(back)} @ end())" for name, signal in signals.items()}
     compared = by or shown
-    return f"{shown.format(**drawn)}\nand {rank}({count}, {compared.format(**last)} or {compared.format(**recent)})"
+    chosen = f"{rank}({count}, {compared.format(**last)} or {compared.format(**recent)})"
+    if each:
+        return shown.format(**{name: f"({signal}\nand on ({each}) {chosen})" for name, signal in signals.items()})
+    return f"{shown.format(**signals)}\nand {chosen}"
 
 
 AT_END = " @ end()"

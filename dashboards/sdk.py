@@ -8,7 +8,16 @@ with warnings.catch_warnings():
     # The classic builders say "prefer dashboardv2" when imported. Grafana's file provisioning and its dashboard API
     # take classic JSON only, so there is nothing to prefer yet (README, Why it is so).
     warnings.filterwarnings("ignore", "Prefer using dashboardv2", DeprecationWarning)
-    from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat, statetimeline, table, timeseries
+    from grafana_foundation_sdk.builders import (
+        common,
+        dashboard,
+        prometheus,
+        stat,
+        statetimeline,
+        table,
+        text,
+        timeseries,
+    )
     from grafana_foundation_sdk.cog import plugins
     from grafana_foundation_sdk.cog.builder import Builder
     from grafana_foundation_sdk.cog.encoder import JSONEncoder
@@ -16,6 +25,7 @@ with warnings.catch_warnings():
     from grafana_foundation_sdk.models import common as common_model
     from grafana_foundation_sdk.models import dashboard as model
     from grafana_foundation_sdk.models import prometheus as prometheus_model
+    from grafana_foundation_sdk.models import text as text_model
 
 __all__ = [
     "Builder",
@@ -31,6 +41,8 @@ __all__ = [
     "stat",
     "statetimeline",
     "table",
+    "text",
+    "text_model",
     "timeseries",
     "to_json",
 ]

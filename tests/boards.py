@@ -17,8 +17,8 @@ RANGES = {"now-30m": 1800, "now-3h": 10800, "now-24h": 86400}
 
 
 def panels_of(board: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Every panel that shows something; rows are headings."""
-    return [panel for panel in board["panels"] if panel["type"] != "row"]
+    """Every panel that shows data; rows are headings, and the text at the top is the board's question."""
+    return [panel for panel in board["panels"] if panel["type"] not in ("row", "text")]
 
 
 def each_panel() -> dict[str, dict[str, Any]]:

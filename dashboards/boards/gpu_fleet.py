@@ -12,4 +12,5 @@ BOARD = Board(
     variables=("cluster", "host"),
     back="24h",
     refresh="1m",
+    points=120,
 )

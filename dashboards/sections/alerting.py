@@ -5,7 +5,7 @@ from alerts.rules import telemetry
 from alerts.signals import Signal
 from dashboards.board import Section
 from dashboards.limits import TIMING, limit, window
-from dashboards.panels import BAD, GOOD, WARN, Query, Said, above, below, lines, states
+from dashboards.panels import BAD, GOOD, QUIET, WARN, Query, Said, above, below, lines, states
 from dashboards.queries import AT_END, BARS, LINES, worst, worst_at_end
 from dashboards.sdk import PanelBuilder
 from exporters.catalogue import deadman
@@ -14,7 +14,7 @@ _HALF = 12
 _THIRD = 8
 _QUARTER = 6
 _FEW = 5
-"""Lines of small panels."""
+"""Lines where each has a long name."""
 _CHOSEN = {"cluster__re": "$cluster"}
 _TARGET = "cluster, host, job, instance"
 _NAME = "{{job}} {{instance}}"
@@ -90,6 +90,7 @@ def _sent() -> PanelBuilder:
         unit="none",
         nothing="No Alertmanager reports",
         width=_THIRD,
+        decimals=0,
     )
     tried = f"sum by (cluster, integration) (increase({_of(foreign.NOTIFICATIONS).over(span)}{AT_END}))"
     return lines(said, [Query(worst_at_end("topk", LINES, f"({tried} > 0)"), "{{integration}}")])
@@ -103,12 +104,14 @@ def _alerts() -> PanelBuilder:
         unit="none",
         nothing="No alert at all, not even the heartbeat: no rules run",
         width=_THIRD,
+        decimals=0,
     )
     queries = [
         Query(f'topk({LINES}, count by (severity) (ALERTS{{alertstate="{state}", cluster=~"$cluster|"}}))', name)
         for state, name in (("firing", "{{severity}}"), ("pending", "{{severity}} waiting"))
     ]
-    return lines(said, queries, dashed="/ waiting$/")
+    colors = {"/^page/": BAD, "/^ticket/": WARN, "/^none/": QUIET}
+    return lines(said, queries, dashed="/ waiting$/", colored=colors)
 
 
 def _reloaded() -> PanelBuilder:
@@ -166,7 +169,7 @@ def _scrape_seconds() -> PanelBuilder:
         "target counts as down.",
         unit="s",
         nothing="Nothing is scraped",
-        width=_THIRD,
+        width=_HALF,
     )
     expr = worst("topk", _FEW, f"max by ({_TARGET}) ({{seconds}})", seconds=_of(foreign.SCRAPE_SECONDS))
     return lines(said, [Query(expr, _NAME)], thresholds=above(timeout))
@@ -180,7 +183,7 @@ def _samples() -> PanelBuilder:
         "a slope that does not end, by an unbounded label.",
         unit="short",
         nothing="Nothing is scraped",
-        width=_THIRD,
+        width=_HALF,
     )
     largest = worst("topk", _FEW, f"max by ({_TARGET}) ({{samples}})", samples=_of(foreign.SAMPLES))
     head = f"topk({LINES}, max by (cluster, instance) ({_of(foreign.HEAD_SERIES)}))"
@@ -196,7 +199,7 @@ def _new_series() -> PanelBuilder:
         f"from {most:g}, and an alert where that is a multiple of its size, too.",
         unit="short",
         nothing="Nothing is scraped",
-        width=_THIRD,
+        width=_HALF,
     )
     added = f"max by ({_TARGET}) (sum_over_time({_of(foreign.SERIES_ADDED).over(span)}{AT_END}))"
     expr = worst_at_end("topk", _FEW, added)
@@ -216,7 +219,7 @@ def _refused() -> PanelBuilder:
         f"Does Prometheus refuse pages as too large? Within {span}, by the limit that was passed.",
         _named(limits, span),
         color=WARN,
-        width=_HALF,
+        width=_QUARTER,
     )
 
 
@@ -227,7 +230,7 @@ def _spans() -> PanelBuilder:
         "from 1: the collector is down or too slow; requests are not held up by it.",
         unit="short",
         nothing="No engine sends traces to a collector",
-        width=_HALF,
+        width=_QUARTER,
     )
     shown = "sum by (service, instance, reason) ({lost})"
     expr = worst("topk", LINES, shown, lost=_of(signals.DROPPED))
@@ -301,7 +304,7 @@ def _store() -> PanelBuilder:
 def _events(title: str, question: str, at_end: str, *, color: str, width: int = _THIRD) -> PanelBuilder:
     """Counts of what should never happen, by `kind`: bad from 1; one line at 0 while they are counted."""
     word = "Red" if color == BAD else "Orange"
-    said = Said(title, f"{question} {word} from 1.", unit="none", nothing="Nobody counts them", width=width)
+    said = Said(title, f"{question} {word} from 1.", unit="none", nothing="Nobody counts them", width=width, decimals=0)
     none = f'label_replace(0 * sum({at_end}), "kind", "none", "", "")'
     expr = worst_at_end("topk", LINES, f"(({at_end}) > 0 or {none})")
     return lines(said, [Query(expr, "{{kind}}")], thresholds=above(1, color))

@@ -52,6 +52,7 @@ def _to_spare() -> PanelBuilder:
         unit="none",
         nothing="No engine is configured",
         width=_THIRD,
+        decimals=0,
     )
     expr = worst(
         "bottomk",
@@ -155,7 +156,8 @@ def _phases() -> PanelBuilder:
         "Latency by phase",
         "Where does the time go? 95th percentiles of the wait for a place in the batch, of the time to the first "
         "token, which has that wait in it, and of the whole answer. Bad: the wait is most of the time to the first "
-        "token; add replicas. Only the whole rises: longer answers, or a slow GPU.",
+        "token; add replicas. Only the whole rises: longer answers, or a slow GPU. Read from each histogram's own "
+        "steps: the wait may seem a little longer than what holds it.",
         unit="s",
         nothing="No requests",
         width=16,

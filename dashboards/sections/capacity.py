@@ -2,6 +2,7 @@
 
 from alerts import signals
 from dashboards.board import Section
+from dashboards.limits import window
 from dashboards.panels import BAD, NEUTRAL, PLAIN, WARN, Column, Query, Said, big_number, lines, painted, rows
 from dashboards.queries import LINES
 from dashboards.sdk import PanelBuilder
@@ -9,6 +10,7 @@ from dashboards.variables import IN_SERVICE, PRICE
 
 _THIRD = 8
 _ROWS = 15
+_MINUTE = 60
 _HOUR = 3600
 _MILLION = 1e6
 _CLUSTER = {"cluster__re": "$cluster"}
@@ -48,7 +50,9 @@ def _per_hour() -> str:
 
 
 def _per_joule() -> str:
-    return f"{_generated()} / sum by (cluster) ({signals.GPU_POWER.where(**_CLUSTER)})"
+    # Over the minute that the tokens are counted over: power falls at once when work ends.
+    drawn = signals.GPU_POWER.where(**_CLUSTER).over(window(_MINUTE))
+    return f"{_generated()} / sum by (cluster) (avg_over_time({drawn}))"
 
 
 def _cost() -> str:
@@ -76,7 +80,10 @@ def _over_time(title: str, question: str, unit: str, per_cluster: str) -> PanelB
         nothing="No tokens, or no GPUs",
         width=_THIRD,
     )
-    return lines(said, [Query(f"topk({LINES}, {per_cluster})", "{{cluster}}")])
+    # What few tokens cost, while a service wakes up, is a thousand times the usual.
+    money = unit.startswith("currency")
+    query = Query(f"topk({LINES}, {per_cluster})", "{{cluster}}")
+    return lines(said, [query], limits=(None if money else 0, None), logarithmic=money)
 
 
 def _table() -> PanelBuilder:

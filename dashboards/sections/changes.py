@@ -2,6 +2,7 @@
 
 from alerts import signals
 from dashboards.board import Section
+from dashboards.marks import NEW_BUILD, NEW_DRIVER
 from dashboards.panels import Query, Said, above, lines, states
 from dashboards.queries import LINES, WHOLE_RANGE, worst
 from dashboards.sdk import PanelBuilder
@@ -29,12 +30,11 @@ def _builds(width: int) -> PanelBuilder:
         unit="none",
         nothing="No engine says what it runs",
         width=width,
-        height=6,
     )
     kinds = "service, model, version, config_hash"
     shown = f"0 * count by ({kinds}) ({{build}}) + 1"
     expr = worst("topk", _KINDS, shown, back=WHOLE_RANGE, build=signals.BUILD_INFO.where(**IN_SERVICE))
-    return states(said, Query(expr, "{{service}}: {{model}} {{version}} {{config_hash}}"), {"1": ("runs", "blue")})
+    return states(said, Query(expr, "{{service}}: {{model}} {{version}} {{config_hash}}"), {"1": ("runs", NEW_BUILD)})
 
 
 def _drivers(width: int) -> PanelBuilder:
@@ -45,11 +45,10 @@ def _drivers(width: int) -> PanelBuilder:
         unit="none",
         nothing="No GPU says which driver it runs on",
         width=width,
-        height=6,
     )
     shown = "0 * count by (cluster, driver_version) ({gpu}) + 1"
     expr = worst("topk", _KINDS, shown, back=WHOLE_RANGE, gpu=signals.GPU_INFO.where(**ON_HOST))
-    return states(said, Query(expr, "{{cluster}}: {{driver_version}}"), {"1": ("runs", "purple")})
+    return states(said, Query(expr, "{{cluster}}: {{driver_version}}"), {"1": ("runs", NEW_DRIVER)})
 
 
 def too_many() -> PanelBuilder:
@@ -61,6 +60,7 @@ def too_many() -> PanelBuilder:
         unit="none",
         nothing="No engine says what it runs",
         width=8,
+        decimals=0,
     )
     per = "cluster, namespace, service"
     shown = (

@@ -82,6 +82,7 @@ def _inside() -> PanelBuilder:
         unit="none",
         nothing="No engine reports its queue",
         width=_THIRD,
+        decimals=0,
     )
     per_state = ((signals.RUNNING, "running"), (signals.WAITING, "waiting"))
     queries = [Query(_most(signal), f"{_NAME} {state}") for signal, state in per_state]
@@ -206,6 +207,7 @@ def _restarts() -> PanelBuilder:
         "none",
         _most(signals.RESTARTS),
         above(most + 1),
+        decimals=0,
     )
 
 
@@ -217,8 +219,9 @@ def _judged(  # noqa: PLR0913 - what a panel says and where it turns bad
     thresholds: Thresholds,
     *,
     limits: tuple[float | None, float | None] = (0, None),
+    decimals: int | None = None,
 ) -> PanelBuilder:
-    said = Said(title, question, unit=unit, nothing="No engine reports this", width=_THIRD)
+    said = Said(title, question, unit=unit, nothing="No engine reports this", width=_THIRD, decimals=decimals)
     return lines(said, [Query(expr, _NAME)], thresholds=thresholds, limits=limits)
 
 

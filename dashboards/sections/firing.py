@@ -13,6 +13,8 @@ _ROWS = 15
 """Of each severity in the table."""
 _WITHOUT = (("noValue", "-"),)
 """An empty cell of a column would show the panel's text for no data."""
+_TALL = 9
+"""So that five alerts with two lines of text each can be read at once."""
 _LATEST = 12
 """Rows of the history."""
 _CLUSTER = 'cluster=~"$cluster|"'
@@ -32,7 +34,7 @@ def _pages() -> PanelBuilder:
         unit="none",
         nothing="No rules run",
         width=3,
-        height=8,
+        height=_TALL,
     )
     return big_number(said, _count("page"), thresholds=above(1, BAD))
 
@@ -44,7 +46,7 @@ def _tickets() -> PanelBuilder:
         unit="none",
         nothing="No rules run",
         width=3,
-        height=8,
+        height=_TALL,
     )
     return big_number(said, _count("ticket"), thresholds=above(1))
 
@@ -58,7 +60,7 @@ def _table() -> PanelBuilder:
         unit="none",
         nothing="Nothing fires",
         width=18,
-        height=8,
+        height=_TALL,
     )
     labels = "severity, alertname, cluster, service, host, gpu"
     started = " or ".join(

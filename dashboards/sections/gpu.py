@@ -9,7 +9,22 @@ from alerts.rules import gpu, gpu_limits, gpu_wear
 from alerts.signals import Signal
 from dashboards.board import Section
 from dashboards.limits import TIMING, limit
-from dashboards.panels import BAD, GOOD, PLAIN, WARN, Column, Query, Said, Thresholds, above, below, lines, rows, states
+from dashboards.panels import (
+    BAD,
+    GOOD,
+    PLAIN,
+    WARN,
+    Column,
+    Query,
+    Said,
+    Thresholds,
+    above,
+    below,
+    lines,
+    rows,
+    states,
+    worded,
+)
 from dashboards.queries import BARS, LINES, RECENT, worst
 from dashboards.sdk import PanelBuilder
 from dashboards.variables import ON_GPU, ON_HOST
@@ -58,7 +73,8 @@ def there(on: Mapping[str, str]) -> PanelBuilder:
         nothing="No GPU reports: is an exporter running?",
         width=_THIRD,
     )
-    expr = worst("bottomk", BARS, f"min by ({_PER_GPU}) ({{state}})", state=signals.GPU_STATE.where(**on))
+    shown = f"min by ({_PER_GPU}) ({{state}})"
+    expr = worst("bottomk", BARS, shown, each=_PER_GPU, state=signals.GPU_STATE.where(**on))
     words = {
         "0": ("fallen off the bus", BAD),
         "1": ("does not answer", BAD),
@@ -111,6 +127,7 @@ def _uncorrected() -> PanelBuilder:
         signals.GPU_ECC_UNCORRECTED,
         above(errors + 1, BAD),
         width=_THIRD,
+        decimals=0,
     )
 
 
@@ -166,7 +183,7 @@ def _repairs() -> PanelBuilder:
         for key, (what, _) in kinds.items()
     )
     asked = {key: signal.where(**ON_GPU) for key, (_, signal) in kinds.items()}
-    expr = worst("topk", BARS, f"({shown})", "", RECENT, **asked)
+    expr = worst("topk", BARS, f"({shown})", "", back=RECENT, each="", **asked)
     return states(said, Query(expr, f"{_NAME}: {{{{what}}}}"), {"1": ("due", WARN)})
 
 
@@ -212,7 +229,8 @@ def _memory() -> PanelBuilder:
     )
     shown = f"max by ({_PER_GPU}) ({{used}}) / max by ({_PER_GPU}) ({{total}})"
     used, total = (signal.where(**ON_GPU) for signal in (signals.GPU_MEMORY_USED, signals.GPU_MEMORY_TOTAL))
-    return lines(said, [Query(worst("topk", LINES, shown, used=used, total=total), _NAME)], limits=(0, 1))
+    expr = worst("topk", LINES, shown, each=_PER_GPU, used=used, total=total)
+    return lines(said, [Query(expr, _NAME)], limits=(0, 1))
 
 
 def _programs() -> PanelBuilder:
@@ -224,8 +242,8 @@ def _programs() -> PanelBuilder:
         nothing="No program holds memory, or none can be seen",
         width=_THIRD,
     )
-    shown = f"max by ({_PER_GPU}, program) ({{held}})"
-    expr = worst("topk", LINES, shown, held=signals.GPU_PROGRAM_MEMORY.where(**ON_GPU))
+    by = f"{_PER_GPU}, program"
+    expr = worst("topk", LINES, f"max by ({by}) ({{held}})", each=by, held=signals.GPU_PROGRAM_MEMORY.where(**ON_GPU))
     return lines(said, [Query(expr, f"{_NAME} {{{{program}}}}")])
 
 
@@ -245,36 +263,39 @@ def _orphaned() -> PanelBuilder:
 def _engines() -> PanelBuilder:
     said = Said(
         "Engines on the host",
-        f"Whose requests does this GPU compute? Engines on the chosen hosts, at most {_ROWS}. Bad: an engine that is "
-        "down, or that runs requests while its GPU is idle. Where engines say which GPU they use, it stands here.",
+        f"Whose requests does this GPU compute? Engines on the chosen hosts, at most {_ROWS}, broken ones first: down, "
+        "without progress, or on a broken GPU. Bad, too: one that runs requests while its GPU is idle. Where engines "
+        "say which GPU they use, it stands here.",
         unit="none",
         nothing="No engine on this host",
         width=24,
         height=6,
     )
     by = "cluster, service, host, instance"
-    up, running, waiting, uses = (
-        signal.where(**ON_HOST) for signal in (signals.ENGINE_UP, signals.RUNNING, signals.WAITING, signals.ENGINE_GPU)
+    up, root, running, waiting, uses = (
+        signal.where(**ON_HOST)
+        for signal in (signals.ENGINE_UP, signals.ENGINE_ROOT, signals.RUNNING, signals.WAITING, signals.ENGINE_GPU)
     )
-    lowest = f"bottomk({_ROWS}, min by ({by}) ({up}))"
+    broken = f"(1 + 0 * max by ({by}) ({root}) or 0 * min by ({by}) ({up}))"
+    first = f"topk({_ROWS}, {broken})"
     # An engine that names several GPUs has a row for each.
     unnamed = f'label_replace(min by ({by}) ({up}) * 0 + 1, "uuid", "not stated", "", "")'
     named = f"max by ({by}, uuid) ({uses}) or on ({by}) {unnamed}"
-    per_engine = (f"max by ({by}) ({signal})" for signal in (up, running, waiting))
+    per_engine = (broken, *(f"max by ({by}) ({signal})" for signal in (running, waiting)))
     queries = [
-        f"topk({_ROWS}, {named} and on ({by}) {lowest})",
-        *(f"{one} and {lowest}" for one in per_engine),
+        f"topk({_ROWS}, ({named}) and on ({by}) {first})",
+        *(f"{one} and {first}" for one in per_engine),
     ]
     columns = (
         Column("service", "Service"),
         Column("instance", "Engine"),
         Column("host", "Host"),
-        Column("uuid", "GPU"),
-        Column("Value #B", "Up"),
-        Column("Value #C", "Running", (("noValue", "-"),)),
-        Column("Value #D", "Waiting", (("noValue", "-"),)),
+        Column("uuid", "GPU", (("custom.width", 350),)),
+        Column("Value #B", "State", (*worded({"1": ("broken", BAD), "0": ("works", GOOD)}), ("custom.width", 100))),
+        Column("Value #C", "Running", (("noValue", "-"), ("custom.width", 100))),
+        Column("Value #D", "Waiting", (("noValue", "-"), ("custom.width", 100))),
     )
-    return rows(said, queries, columns, sort_by=["Up"])
+    return rows(said, queries, columns, sort_by=["-State"])
 
 
 def _nvlinks_down() -> PanelBuilder:
@@ -285,12 +306,14 @@ def _nvlinks_down() -> PanelBuilder:
         unit="none",
         nothing="No GPU has NVLinks",
         width=_QUARTER,
+        decimals=0,
     )
     shown = f"max by ({_PER_GPU}) ({{expected}}) - min by ({_PER_GPU}) ({{up}})"
     expr = worst(
         "topk",
         LINES,
         shown,
+        each=_PER_GPU,
         expected=signals.GPU_NVLINKS_EXPECTED.where(**ON_GPU),
         up=signals.GPU_NVLINKS_UP.where(**ON_GPU),
     )
@@ -319,7 +342,7 @@ def _pcie_lanes() -> PanelBuilder:
         width=_QUARTER,
     )
     expr = _extreme("bottomk", signals.GPU_PCIE_LANES)
-    return lines(said, [Query(expr, _NAME)], thresholds=below(share), limits=(0, 1), bands=False, in_view=())
+    return lines(said, [Query(expr, _NAME)], thresholds=below(share), limits=(0, 1), bands=False)
 
 
 def _pcie_replays() -> PanelBuilder:
@@ -328,17 +351,25 @@ def _pcie_replays() -> PanelBuilder:
         "PCIe packets sent again",
         f"Is the slot's link clean? Packets a second that were sent again. Orange from {rate:g} a second: it ends as a "
         "GPU fallen off the bus.",
-        "pps",
+        "cps",
         signals.GPU_PCIE_REPLAYS,
         above(rate),
     )
 
 
 def _judged(  # noqa: PLR0913 - what a panel says and where it turns bad
-    title: str, question: str, unit: str, signal: Signal, thresholds: Thresholds, *, width: int = _QUARTER
+    title: str,
+    question: str,
+    unit: str,
+    signal: Signal,
+    thresholds: Thresholds,
+    *,
+    width: int = _QUARTER,
+    decimals: int | None = None,
 ) -> PanelBuilder:
     """The highest readings, against a line."""
-    said = Said(title, f"{question} The {LINES} highest.", unit=unit, nothing="No GPU reports this", width=width)
+    question = f"{question} The {LINES} highest."
+    said = Said(title, question, unit=unit, nothing="No GPU reports this", width=width, decimals=decimals)
     query = Query(_extreme("topk", signal), _NAME)
     return lines(said, [query], thresholds=thresholds)
 
@@ -353,4 +384,5 @@ def _highest(  # noqa: PLR0913 - what a panel says
 
 def _extreme(rank: Literal["topk", "bottomk"], signal: Signal, on: Mapping[str, str] = ON_GPU) -> str:
     aggregate = "max" if rank == "topk" else "min"
-    return worst(rank, LINES, f"{aggregate} by ({_PER_GPU}) ({{reading}})", reading=signal.where(**on))
+    shown = f"{aggregate} by ({_PER_GPU}) ({{reading}})"
+    return worst(rank, LINES, shown, each=_PER_GPU, reading=signal.where(**on))

@@ -101,8 +101,8 @@ def _utilization() -> PanelBuilder:
 def _memory() -> PanelBuilder:
     used, total = (signal.where(**ON_HOST) for signal in (signals.GPU_MEMORY_USED, signals.GPU_MEMORY_TOTAL))
     question = "Is there room for another model? The fullest tenth, the middle and the emptiest. Bad: all full."
-    reading = f"max by ({_PER_GPU}) ({used}) / max by ({_PER_GPU}) ({total})"
-    return _shares("Memory of the fleet", question, reading)
+    # Both are of one exporter, so their labels agree; putting thousands of series together by label would take longer.
+    return _shares("Memory of the fleet", question, f"{used} / {total}")
 
 
 def _shares(title: str, question: str, reading: str) -> PanelBuilder:
@@ -160,6 +160,7 @@ def _errors() -> PanelBuilder:
         unit="none",
         nothing="No GPU reported an error",
         width=_HALF,
+        decimals=0,
     )
     seen = f"count by (xid) ({signals.GPU_XID_AGE.where(**ON_HOST)} < {span:g})"
     return lines(said, [Query(f"topk({LINES}, {seen})", "XID {{xid}}")])
@@ -173,6 +174,7 @@ def _held_back() -> PanelBuilder:
         unit="none",
         nothing="Nothing holds a GPU back",
         width=_THIRD,
+        decimals=0,
     )
     share = signals.GPU_THROTTLED.where(**ON_HOST, reason__ne="gpu_idle")
     return lines(said, [Query(f"topk({LINES}, count by (reason) ({share} > 0.1))", "{{reason}}")])

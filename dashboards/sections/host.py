@@ -63,7 +63,7 @@ def _cpu() -> PanelBuilder:
         Query(worst_at_end("topk", _FEW, f"1 - {idle} / {everything}"), _NAME),
         Query(worst_at_end("topk", _FEW, _rate(foreign.CPU_PRESSURE, "max")), f"{_NAME} waits"),
     ]
-    return lines(said, queries, thresholds=above(most), limits=(0, 1), dashed="/ waits$/", in_view=())
+    return lines(said, queries, thresholds=above(most), limits=(0, 1), dashed="/ waits$/")
 
 
 def _steal() -> PanelBuilder:
@@ -106,6 +106,7 @@ def _killed() -> PanelBuilder:
         "none",
         worst_at_end("topk", LINES, f"max by ({_BY}) (increase({_of(foreign.OOM_KILLS).over(span)}{AT_END}))"),
         above(1),
+        decimals=0,
     )
 
 
@@ -207,6 +208,8 @@ def _judged(  # noqa: PLR0913 - what a panel says and where it turns bad
     *,
     limits: tuple[float | None, float | None] = (0, None),
     name: str = _NAME,
+    decimals: int | None = None,
 ) -> PanelBuilder:
-    said = Said(title, question, unit=unit, nothing="The host's agent does not report this", width=_THIRD)
+    nothing = "The host's agent does not report this"
+    said = Said(title, question, unit=unit, nothing=nothing, width=_THIRD, decimals=decimals)
     return lines(said, [Query(expr, name)], thresholds=thresholds, limits=limits)

@@ -12,7 +12,8 @@ from dashboards.variables import IN_SERVICE
 
 _HALF = 12
 _NAME = "{{slo}}"
-_FEW = 5
+_FEW = 3
+"""Lines of each window."""
 _PERIOD = f"{OBJECTIVES.period_days:g} days"
 _MARGIN = 0.25
 """Of a budget: with so little left, one more incident breaks the promise."""
@@ -85,7 +86,7 @@ def _table() -> PanelBuilder:
     queries = [lowest, f"{objective} and {lowest}", f"{days} and {lowest}"]
     columns = (
         Column("slo", "Promise"),
-        Column("cluster", "Cluster"),
+        Column("cluster", "Cluster", (("custom.width", 120),)),
         Column("Value #B", "Objective", (("decimals", 2), ("custom.width", 100))),
         Column(
             "Value #A",

@@ -48,8 +48,8 @@ def _replicas() -> PanelBuilder:
     queries = [worst_of, *(f"{one} and {worst_of}" for one in (healthy, needed, f"count by ({_PER_SERVICE}) ({up})"))]
     columns = (
         Column("service", "Service", (("links", [_to_service()]), ("custom.width", 130))),
-        Column("cluster", "Cluster", (("custom.width", 100),)),
-        Column("Value #A", "To spare", (*painted(((None, BAD), (0, PLAIN))), ("custom.width", 95))),
+        Column("cluster", "Cluster", (("custom.width", 80),)),
+        Column("Value #A", "To spare", (*painted(((None, BAD), (0, PLAIN))), ("custom.width", 90))),
         Column("Value #B", "Healthy", (("custom.width", 75),)),
         Column("Value #C", "Needed", (("custom.width", 75),)),
         Column("Value #D", "Of", (("custom.width", 45),)),

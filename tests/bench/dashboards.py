@@ -8,6 +8,7 @@ board are written from its description (which panels, which quantiles), not copi
 
 import argparse
 import contextlib
+import math
 import os
 import shutil
 import socket
@@ -139,16 +140,16 @@ def tool(name: str) -> str:
     return found or str(ROOT / ".inferwatch" / "bin" / name)
 
 
-def step_of(seconds: float, width: int, scrape: int) -> float:
-    """As Grafana chooses it: one point a pixel, and never finer than the scrape."""
-    return max(scrape, seconds / (WIDTH * width / 24))
+def step_of(seconds: float, width: int, scrape: int, points: float = math.inf) -> float:
+    """As Grafana chooses it: one point a pixel, no more than the panel asks for, and never finer than the scrape."""
+    return max(scrape, seconds / min(WIDTH * width / 24, points))
 
 
 def ours(prometheus: Prometheus, uid: str, scrape: int) -> Cost:
     cost, seconds = Cost(), RANGES[BOARDS[uid]["time"]["from"]]
     seconds = min(seconds, 1800)  # the data is half an hour long
     for panel in panels_of(BOARDS[uid]):
-        step = step_of(seconds, panel["gridPos"]["w"], scrape)
+        step = step_of(seconds, panel["gridPos"]["w"], scrape, panel.get("maxDataPoints", math.inf))
         series = 0
         for target in panel["targets"]:
             over = 0 if target.get("instant") else seconds

@@ -44,7 +44,10 @@ def test_board_ends_now_and_refreshes_by_itself(board):
 
 def test_board_says_for_whom_it_is_and_what_it_answers(board):
     assert board["description"].startswith("For ")
-    assert board["description"].endswith("?") or "?" in board["description"]
+    assert "?" in board["description"]
+    first = board["panels"][0]
+    assert first["type"] == "text"
+    assert first["options"]["content"].replace("**", "") == board["description"]
 
 
 def test_board_cannot_be_edited_in_grafana(board):

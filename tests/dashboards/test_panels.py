@@ -48,20 +48,24 @@ def expressions(panel):
 
 def selectors(node):
     """Every vector selector of a parsed expression."""
-    if isinstance(node, promql.VectorSelector):
-        yield node
+    return (part for part in parts_of(node) if isinstance(part, promql.VectorSelector))
+
+
+def parts_of(node):
+    """A parsed expression and all within it."""
+    yield node
     for name in ("lhs", "rhs", "expr", "args", "vector_selector"):
         child = getattr(node, name, None)
         for part in child if isinstance(child, (list, tuple)) else (child,):
             if part is not None:
-                yield from selectors(part)
+                yield from parts_of(part)
 
 
-def bound(node):
-    """How many series an expression can have at most, by its shape alone."""
+def bound(node, by=None):
+    """How many series an expression can have at most, by its shape alone, once it is put together by some labels."""
     match node:
         case promql.ParenExpr():
-            return bound(node.expr)
+            return bound(node.expr, by)
         case promql.NumberLiteral():
             return float("inf")  # beside a vector, which then counts
         case promql.Call() if node.func.name in ("label_replace", "label_join", "ceil"):
@@ -69,10 +73,15 @@ def bound(node):
         case promql.AggregateExpr():
             if str(node.op) in ("topk", "bottomk"):
                 return node.param.val
-            return 1 if node.modifier is None else bound(node.expr)
+            return 1 if node.modifier is None else bound(node.expr, set(node.modifier.labels))
         case promql.BinaryExpr():
             left, right = bound(node.lhs), bound(node.rhs)
-            return left + right if str(node.op) == "or" else min(left, right)
+            if str(node.op) == "or":
+                return left + right
+            matching = node.modifier and node.modifier.matching
+            if str(node.op) == "and" and matching and not (by is not None and by <= set(matching.labels)):
+                return left  # any number of series may agree with one on the right in these labels
+            return min(left, right)
         case _:
             return float("inf")
 
@@ -116,6 +125,15 @@ def test_a_board_reads_what_it_may(board):
             assert all(is_window(name) or name in LABELS for name in names), names
             assert bool(names & {metric.bucket for metric in TRACED}) == bool(target.get("exemplar"))
             assert board["uid"] in ALERTING | HOSTS or not names & foreign, names
+
+
+def test_and_is_in_parentheses_beside_or(panel):
+    """`a or b and c` is `a or (b and c)`: what was meant to be kept to c's series would not be."""
+    for expression in expressions(panel):
+        for part in parts_of(expression):
+            if isinstance(part, promql.BinaryExpr) and str(part.op) == "or":
+                sides = [side for side in (part.lhs, part.rhs) if isinstance(side, promql.BinaryExpr)]
+                assert not {str(side.op) for side in sides} & {"and", "unless"}, str(part)
 
 
 def test_panel_matches_only_labels_that_the_signal_has(panel):

@@ -38,11 +38,18 @@ def promtool_says(tool, folder, expr, expected):
     ],
     ids=["the highest", "one that just died takes its place, and draws nothing now", "the lowest"],
 )
-def test_only_the_worst_are_kept(tool, tmp_path, rank, count, kept):
-    expr = worst(rank, count, "max by (host) ({signal})", signal=GPU_TEMPERATURE)
+@pytest.mark.parametrize("each", ["", "host"], ids=["after", "before it is put together"])
+def test_only_the_worst_are_kept(tool, tmp_path, rank, count, kept, each):
+    expr = worst(rank, count, "max by (host) ({signal})", each=each, signal=GPU_TEMPERATURE)
     promtool_says(tool, tmp_path, expr, kept)
 
 
 def test_what_is_compared_may_differ_from_what_is_drawn(tool, tmp_path):
     expr = worst("topk", 1, "10 * max by (host) ({signal})", "max by (host) ({signal})", signal=GPU_TEMPERATURE)
     promtool_says(tool, tmp_path, expr, {"hotter": 900})
+
+
+def test_each_signal_is_kept_where_several_are_drawn(tool, tmp_path):
+    shown = "max by (host) ({one}) / max by (host) ({other})"
+    expr = worst("bottomk", 6, shown, each="host", one=GPU_TEMPERATURE, other=GPU_TEMPERATURE)
+    promtool_says(tool, tmp_path, expr, dict.fromkeys(("cool", "hot", "hotter", "was hot, and cooled down"), 1))

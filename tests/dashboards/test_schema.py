@@ -17,7 +17,7 @@ from tests.boards import BOARDS, panels_of
 PACKAGES = ("@grafana/schema@13.2.0", "typescript@5.9.3")
 """The types of the Grafana that compose runs, and a compiler."""
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "inferwatch" / "grafana-schema-13.2.0"
-KINDS = {"timeseries": True, "state-timeline": True, "stat": False, "table": True}
+KINDS = {"timeseries": True, "state-timeline": True, "stat": False, "table": True, "text": False}
 """Kinds of panels, and whether they have settings of their own for each field."""
 
 TYPES = """\
@@ -32,6 +32,7 @@ type Plain<T> = T extends string ? (string extends T ? string : `${T}`)
   : { [K in keyof T]: Plain<T[K]> };
 type Own<O, F> = { options: O; fieldConfig: FieldConfigSource<Partial<F>> };
 type Made<O, F> = Plain<Omit<Panel, 'options' | 'fieldConfig'> & Own<O, F>>;
+type Text<O> = Plain<Omit<Panel, 'options'> & { options: O }>;
 // What data sources read of annotations and variables is in no type of the package, nor are the settings of intervals
 // that the SDK writes for every kind of variable.
 type Words = { expr?: string; titleFormat?: string; textFormat?: string };
@@ -88,6 +89,8 @@ def compiler_says(schema: Path, folder: Path, boards: dict[str, dict[str, object
             options = f"Footed<{kind}Options>" if kind == "Table" else f"{kind}Options"
             field = f"{kind}Field" if KINDS[panel["type"]] else "Record<string, unknown>"
             lines.append(f"export const {safe}_{panel['id']}: Made<{options}, {field}> = {json.dumps(panel)};")
+        texts = [panel for panel in board["panels"] if panel["type"] == "text"]
+        lines.append(f"export const {safe}_texts: Text<TextOptions>[] = {json.dumps(texts)};")
         rows = [panel for panel in board["panels"] if panel["type"] == "row"]
         lines.append(f"export const {safe}_rows: Row[] = {json.dumps(rows)};")
     (folder / "boards.ts").write_text("\n".join(lines))
@@ -117,8 +120,10 @@ def test_what_is_not_of_these_types_is_found(schema, tmp_path):
     [panel] = [one for one in panels_of(wrong) if one["title"] == "Requests"]
     panel["fieldConfig"]["defaults"]["custom"]["drawStyle"] = "scribble"
     panel["options"]["legend"]["placement"] = "left"
+    wrong["panels"][0]["options"]["mode"] = "prose"
     said = compiler_says(schema, tmp_path, {"fleet": wrong})
 
     assert "'\"refrsh\"' does not exist" in said
     assert '"scribble"' in said
     assert '"left"' in said
+    assert '"prose"' in said
