@@ -37,7 +37,9 @@ class Entrance:
 
 def create_app(service: Service, entrance: Entrance) -> FastAPI:
     """The application; its engine starts and stops with it."""
-    app = FastAPI(title="Inferwatch inference", lifespan=_lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Inferwatch inference", lifespan=_lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
     app.state.service = service
     errors.install(app)
     app.include_router(generating.router)
