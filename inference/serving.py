@@ -104,7 +104,7 @@ def assemble(settings: Settings, on_give_up: Callable[[], None], lines_dropped: 
 def _entrance(settings: Settings, audit: AuditLog | None) -> Entrance:
     return Entrance(
         max_body_bytes=settings.max_body_bytes,
-        reader_seconds=settings.reader_timeout_seconds,
+        client_seconds=settings.reader_timeout_seconds,
         keys=KeyFile(settings.api_keys_file) if settings.api_keys_file else None,
         rate=limits.parse(settings.rate_limit) if settings.rate_limit else None,
         cors_origins=settings.cors_origins,

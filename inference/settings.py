@@ -105,7 +105,8 @@ class Settings(BaseSettings):
         60.0,
         alias="READER_TIMEOUT_SECONDS",
         gt=0,
-        description="a client that takes nothing of its answer for so long is taken for gone",
+        description="a client that takes nothing of its answer for so long is taken for gone; "
+        "one whose request is not whole by then gets 408",
     )
     ready_stall_seconds: float = Field(
         5.0, alias="READY_STALL_SECONDS", gt=0.5, description="not ready where the engine has not turned for so long"
@@ -117,6 +118,7 @@ class Settings(BaseSettings):
         None,
         alias="TORCH_THREADS",
         ge=1,
+        le=1024,
         description="CPU threads of the model; without it torch decides, and the tiny model gets one",
     )
     enable_faults: bool = Field(

@@ -155,7 +155,7 @@ def _sse(data: dict[str, Any]) -> str:
 
 def _failure(event: Failed) -> ApiError:
     status = {"engine_dead": 503, "timeout_queue": 503, "timeout_decode": 504}.get(event.error_type, 500)
-    return ApiError(status, event.error_type, event.message)
+    return ApiError(status, event.error_type, event.message, code=event.error_type)
 
 
 async def _unless_disconnected(request: Request, work: Coroutine[Any, Any, _T]) -> _T:

@@ -25,8 +25,8 @@ class Entrance:
     """What a request meets before a route."""
 
     max_body_bytes: int
-    reader_seconds: float
-    """A client that takes nothing of its answer for so long is taken for gone."""
+    client_seconds: float
+    """A client that takes nothing of its answer for so long, or needs longer for its request, is taken for gone."""
     keys: KeyFile | None = None
     rate: RateLimitItem | None = None
     cors_origins: Sequence[str] = ()
@@ -37,7 +37,9 @@ class Entrance:
 
 def create_app(service: Service, entrance: Entrance) -> FastAPI:
     """The application; its engine starts and stops with it."""
-    app = FastAPI(title="Inferwatch inference", lifespan=_lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Inferwatch inference", lifespan=_lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
     app.state.service = service
     errors.install(app)
     app.include_router(generating.router)
@@ -45,8 +47,8 @@ def create_app(service: Service, entrance: Entrance) -> FastAPI:
     if service.faults_enabled:
         app.include_router(breaking.router)
     # The last one that is added is the first that a request meets.
-    app.add_middleware(PatientSending, seconds=entrance.reader_seconds)
-    app.add_middleware(BoundedBody, max_body_bytes=entrance.max_body_bytes)
+    app.add_middleware(PatientSending, seconds=entrance.client_seconds)
+    app.add_middleware(BoundedBody, max_body_bytes=entrance.max_body_bytes, seconds=entrance.client_seconds)
     app.add_middleware(Gate, keys=entrance.keys, rate=entrance.rate)
     if entrance.cors_origins:
         app.add_middleware(

@@ -1,4 +1,4 @@
-"""How large a request may be, and how slowly an answer may be read."""
+"""How large a request may be, and how slowly it may be sent and its answer be read."""
 
 import asyncio
 
@@ -9,11 +9,19 @@ from inference.api.errors import ApiError
 
 
 class BoundedBody:
-    """ASGI middleware. A body that is too large raises a 413 where it is read, so it is answered like any error."""
+    """ASGI middleware. A body that is too large or too long on its way raises where it is read: answered as any error.
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+    Args:
+        app: What comes next.
+        max_body_bytes: Of one request.
+        seconds: From the request's head to the end of its body. Whoever lost the network in the middle says nothing
+            more, and would be waited for, for ever.
+    """
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int, seconds: float) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
+        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
@@ -21,13 +29,20 @@ class BoundedBody:
             await self._app(scope, receive, send)
             return
         declared = dict(scope["headers"]).get(b"content-length", b"0")
-        read = 0
+        due = asyncio.get_running_loop().time() + self._seconds
+        read, whole = 0, False
 
         async def bounded() -> Message:
-            nonlocal read
+            nonlocal read, whole
             if int(declared) > self._max_body_bytes:
                 raise self._too_large()
-            message = await receive()
+            try:
+                # After the body nothing comes but that the client leaves, whenever it does.
+                async with asyncio.timeout_at(None if whole else due):
+                    message = await receive()
+            except TimeoutError:
+                raise self._too_slow() from None
+            whole = not message.get("more_body", False)
             read += len(message.get("body", b""))
             if read > self._max_body_bytes:
                 raise self._too_large()
@@ -38,6 +53,10 @@ class BoundedBody:
     def _too_large(self) -> ApiError:
         message = f"the body is larger than {self._max_body_bytes} bytes"
         return ApiError(413, "invalid_request", message, rejection="body_too_large")
+
+    def _too_slow(self) -> ApiError:
+        message = f"the body was not there after {self._seconds:g} s"
+        return ApiError(408, "invalid_request", message, rejection="invalid_request")
 
 
 class PatientSending:

@@ -120,14 +120,22 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     _note(request.state.exchange, "invalid_request", "invalid_request")
-    first = error.errors()[0]
-    # Without the body marker, and without positions in broken JSON.
-    param = ".".join(str(part) for part in first["loc"][1:] if isinstance(part, str)) or None
-    message = str(first["msg"]).removeprefix("Value error, ")
-    if first["type"] == "model_attributes_type":
-        # pydantic's words for it do not tell that a missing header makes JSON a mere string.
-        message = "the body must be a JSON object, sent with Content-Type: application/json"
+    param, message = _first_problem(error)
     return JSONResponse(error_body(400, f"{param}: {message}" if param else message, param=param), 400)
+
+
+def _first_problem(error: RequestValidationError) -> tuple[str | None, str]:
+    """The field that is wrong, None for the body as a whole, and what is wrong with it."""
+    errors = error.errors()
+    # Of a field that may be one of several things pydantic tells what each finds wrong; the deepest one fits best.
+    found = max((one for one in errors if one["loc"][:2] == errors[0]["loc"][:2]), key=lambda one: len(one["loc"]))
+    # Without the body marker, positions, and pydantic's own names for what it tried.
+    names = [part for part in found["loc"][1:] if isinstance(part, str) and part.isidentifier()]
+    param = ".".join(names) or found.get("ctx", {}).get("param")
+    if found["loc"] == ("body",) and found["type"] in ("missing", "model_attributes_type"):
+        # pydantic's words for it do not tell that a missing header makes JSON a mere string.
+        return None, "the body must be a JSON object, sent with Content-Type: application/json"
+    return param, str(found["msg"]).removeprefix("Value error, ")
 
 
 def _note(exchange: Exchange, error_type: str, rejection: str) -> None:

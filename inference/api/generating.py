@@ -46,6 +46,19 @@ async def chat_completions(body: ChatBody, request: Request, service: ServiceDep
 @router.get("/v1/models")
 async def models(service: ServiceDependency) -> dict[str, Any]:
     """The one model that is served."""
+    return {"object": "list", "data": [_served(service)]}
+
+
+@router.get("/v1/models/{name:path}")
+async def model(name: str, service: ServiceDependency) -> dict[str, Any]:
+    """The same without the list around it; hub ids have slashes."""
+    if name != _served_name(service):
+        raise _no_such_model(service)
+    return _served(service)
+
+
+def _served(service: Service) -> dict[str, Any]:
+    """The model in OpenAI's shape; what only a loaded one knows is absent before."""
     entry: dict[str, Any] = {
         "id": _served_name(service),
         "object": "model",
@@ -53,14 +66,14 @@ async def models(service: ServiceDependency) -> dict[str, Any]:
         "owned_by": "inferwatch",
     }
     try:
-        model = service.engine.model
+        loaded = service.engine.model
     except EngineUnavailableError:
-        return {"object": "list", "data": [entry]}
-    entry["max_model_len"] = model.runner.context_length
-    entry["system_fingerprint"] = model.fingerprint
-    if model.note:
-        entry["note"] = model.note
-    return {"object": "list", "data": [entry]}
+        return entry
+    entry["max_model_len"] = loaded.runner.context_length
+    entry["system_fingerprint"] = loaded.fingerprint
+    if loaded.note:
+        entry["note"] = loaded.note
+    return entry
 
 
 def _model(body: Generate, request: Request, service: Service) -> LoadedModel:
@@ -72,16 +85,18 @@ def _model(body: Generate, request: Request, service: Service) -> LoadedModel:
     exchange: Exchange = request.state.exchange
     exchange.model = body.model if body.model is not None else service.model_name
     if exchange.model != _served_name(service):
-        message = f"there is no such model; this service has {_served_name(service)}"
-        raise ApiError(
-            404, "invalid_request", message, code="model_not_found", param="model", rejection="unknown_model"
-        )
+        raise _no_such_model(service)
     if service.faults.strikes(ERROR):
         raise ApiError(500, "internal_error", "the fault 'error' is switched on")
     try:
         return service.engine.model
     except EngineUnavailableError as error:
         raise _unavailable(error) from None
+
+
+def _no_such_model(service: Service) -> ApiError:
+    message = f"there is no such model; this service has {_served_name(service)}"
+    return ApiError(404, "invalid_request", message, code="model_not_found", param="model", rejection="unknown_model")
 
 
 def _served_name(service: Service) -> str:

@@ -7,6 +7,7 @@ supported are refused, so that nobody believes they worked.
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 
 def _whole_characters(text: str) -> str:
@@ -19,8 +20,14 @@ def _whole_characters(text: str) -> str:
 
 
 PlainText = Annotated[str, AfterValidator(_whole_characters)]
-StopString = Annotated[PlainText, Field(min_length=1, max_length=200)]
+StopString = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_whole_characters)]
 TokenId = Annotated[int, Field(ge=0)]
+
+
+def _unservable(param: str, problem: str) -> PydanticCustomError:
+    """An error of the whole body that is about one field of it."""
+    return PydanticCustomError("unservable", "{problem}", {"param": param, "problem": problem})
+
 
 _REFUSED: dict[str, tuple[object, ...]] = {
     "n": (1,),
@@ -33,8 +40,11 @@ _REFUSED: dict[str, tuple[object, ...]] = {
     "presence_penalty": (0,),
     "frequency_penalty": (0,),
     "tools": ([],),
+    "tool_choice": ("none", "auto"),
     "functions": ([],),
+    "function_call": ("none", "auto"),
     "response_format": ({"type": "text"},),
+    "modalities": (["text"],),
 }
 """Fields that are not supported, with the values that ask for nothing; null always does."""
 
@@ -64,7 +74,9 @@ class Generate(BaseModel):
         for name, harmless in _REFUSED.items():
             value = data.get(name)
             if value is not None and value not in harmless:
-                raise ValueError(f"{name} is not supported; leave it out")
+                raise _unservable(name, "is not supported; leave it out")
+        if data.get("stream_options") is not None and not data.get("stream"):
+            raise _unservable("stream_options", "goes with stream alone")
         return {name: value for name, value in data.items() if value is not None}
 
     @field_validator("stop", mode="before")

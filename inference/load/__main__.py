@@ -26,7 +26,10 @@ def main() -> int:
     try:
         target = _target(given)
     except httpx.HTTPError as error:
-        print(f"{given.url} does not answer: {error}", file=sys.stderr)
+        print(f"{given.url} does not answer: {str(error).splitlines()[0]}", file=sys.stderr)
+        return 1
+    except (ValueError, LookupError, TypeError):
+        print(f"{given.url} is no service of this kind: its /v1/models names no model", file=sys.stderr)
         return 1
     plan = Plan(given.rate, given.duration, given.prompt_words, given.max_tokens, given.seed, given.pattern)
     if given.find_knee:
@@ -73,30 +76,31 @@ def _knee(target: Target, plan: Plan, limit: float) -> int:
 
 
 def _target(given: argparse.Namespace) -> Target:
-    """Raises httpx.HTTPError where the service does not answer."""
+    """Raises httpx.HTTPError where the service does not answer, and others where its answer is no list of models."""
     key = given.api_key or os.environ.get("OPENAI_API_KEY")
     model = given.model
     if not model:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         listed = httpx.get(f"{given.url}/v1/models", headers=headers, timeout=10).raise_for_status().json()
-        model = listed["data"][0]["id"]
+        model = str(listed["data"][0]["id"])
     return Target(given.url, model, key, given.concurrency_limit)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m inference.load",
+        usage="%(prog)s [options]",
         description="Sends completions at a rate that does not wait for answers, and reports how they went.",
         epilog="Lengths: a number, uniform:LEAST:MOST, exponential:MEAN or lognormal:MEDIAN:SIGMA.",
     )
     add = parser.add_argument
-    add("--url", default="http://127.0.0.1:8000", help="the service (default %(default)s)")
+    add("--url", type=_url, default="http://127.0.0.1:8000", help="the service (default %(default)s)")
     add("--model", help="default: the first one that the service lists")
-    add("--api-key", help="default: the environment's OPENAI_API_KEY, if any")
-    add("--rate", type=_positive, default=2.0, help="requests a second, on average (default %(default)s)")
+    add("--api-key", type=_key, help="default: the environment's OPENAI_API_KEY, if any")
+    add("--rate", type=_finite, default=2.0, help="requests a second, on average (default %(default)s)")
     add("--pattern", choices=("constant", "demo"), default="constant", help="demo: waves of two minutes with bursts")
     add("--duration", type=_positive, default=60.0, help="seconds, or inf (default %(default)s)")
-    add("--concurrency-limit", type=int, default=256, help="open requests, at most (default %(default)s)")
+    add("--concurrency-limit", type=_count, default=256, help="open requests, at most (default %(default)s)")
     add("--prompt-words", type=_lengths, default="16", help="length of prompts (default %(default)s)")
     add("--max-tokens", type=_lengths, default="64", help="length of answers (default %(default)s)")
     add("--seed", type=int, default=0, help="same seed, same arrivals, prompts and lengths (default %(default)s)")
@@ -113,9 +117,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _positive(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not value > 0:
-        raise argparse.ArgumentTypeError("must be above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return value
 
 
@@ -126,11 +133,29 @@ def _finite(text: str) -> float:
     return value
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def _url(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise argparse.ArgumentTypeError(f"{text!r} does not begin with http:// or https://")
+    return text.rstrip("/").removesuffix("/v1")
+
+
+def _key(text: str) -> str:
+    if not text.isascii():
+        raise argparse.ArgumentTypeError("a header holds ASCII alone")
+    return text
+
+
 def _lengths(text: str) -> Lengths:
     try:
         return lengths(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+        raise argparse.ArgumentTypeError(f"{text!r} {error}") from None
 
 
 if __name__ == "__main__":

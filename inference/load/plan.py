@@ -42,9 +42,16 @@ def lengths(text: str) -> Lengths:
         ValueError: It is none of these.
     """
     kind, *numbers = text.split(":") if ":" in text else ("fixed", text)
-    values = [float(number) for number in numbers]
+    try:
+        values = [float(number) for number in numbers]
+    except ValueError:
+        values = []
     expected = {"fixed": 1, "uniform": 2, "exponential": 1, "lognormal": 2}
-    if expected.get(kind) != len(values) or not all(0 < value < math.inf for value in values):
+    if (
+        expected.get(kind) != len(values)
+        or not all(0 < value < math.inf for value in values)
+        or (kind == "uniform" and values[0] > values[1])
+    ):
         raise ValueError("must be a length, uniform:LEAST:MOST, exponential:MEAN or lognormal:MEDIAN:SIGMA")
     return Lengths(kind, *values)  # type: ignore[arg-type]  # one of the four, by the line above
 

@@ -1,5 +1,6 @@
 """The process: how it starts, what it does without faults and telemetry, how it ends."""
 
+import json
 import re
 import signal
 import socket
@@ -14,8 +15,8 @@ import pytest
 
 @pytest.fixture(scope="module")
 def plain(started):
-    """A service without faults and without telemetry."""
-    return started("--otel-sdk-disabled")
+    """A service without faults and telemetry, with little patience for slow clients and much for its last answers."""
+    return started("--otel-sdk-disabled", "--reader-timeout-seconds", "2", "--shutdown-seconds", "30")
 
 
 def test_without_the_flag_there_is_no_fault_api(plain):
@@ -29,12 +30,28 @@ def test_without_telemetry_the_service_serves_but_has_no_metrics(plain, asking):
     assert len(asking.complete(plain.client, "hello", 5)) == 5
 
 
+def test_a_request_in_pieces_is_answered_and_one_that_never_becomes_whole_gets_408(plain, asking):
+    body = json.dumps(asking.body("hello", 2)).encode()
+    head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    with socket.create_connection((plain.client.base_url.host, plain.client.base_url.port), timeout=20) as raw:
+        raw.sendall(f"{head}\r\n\r\n".encode() + body[:10])
+        time.sleep(0.2)
+        raw.sendall(body[10:])
+        assert raw.recv(65536).startswith(b"HTTP/1.1 200 ")
+    with socket.create_connection((plain.client.base_url.host, plain.client.base_url.port), timeout=20) as raw:
+        raw.sendall(f"{head}\r\n\r\n".encode() + body[:10])
+        # To the end: what would still come of it would pass for the next request.
+        said = b"".join(iter(lambda: raw.recv(65536), b""))
+        assert said.startswith(b"HTTP/1.1 408 ")
+        assert b'"type":"invalid_request_error"' in said
+
+
 def test_sigterm_lets_running_answers_finish_and_exits_0(plain, asking):
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(plain.client.post, "/v1/completions", json=asking.body("hello", 900, stream=True))
+        answer = pool.submit(plain.client.post, "/v1/completions", json=asking.body("hello", 400, stream=True))
         time.sleep(0.2)
         plain.process.send_signal(signal.SIGTERM)
-        assert len(asking.chunks(answer.result().text)) == 900
+        assert len(asking.chunks(answer.result().text)) == 400
     assert plain.process.wait(20) == 0
 
 

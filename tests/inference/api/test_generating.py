@@ -65,9 +65,9 @@ def test_greedy_answers_do_not_depend_on_what_else_is_in_the_batch(service, aski
 
 
 def test_a_request_joins_and_leaves_a_batch_that_is_decoding(service, asking):
-    short, long = asking.complete(service.client, "short", 10), asking.complete(service.client, "long", 600)
+    short, long = asking.complete(service.client, "short", 10), asking.complete(service.client, "long", 300)
     with ThreadPoolExecutor(1) as pool:
-        decoding = pool.submit(asking.complete, service.client, "long", 600)
+        decoding = pool.submit(asking.complete, service.client, "long", 300)
         service.until(lambda: service.sample(llm.RUNNING) == 1)
         assert asking.complete(service.client, "short", 10) == short
         assert not decoding.done()
@@ -131,8 +131,11 @@ def test_a_client_that_leaves_a_whole_answer_frees_its_slot_and_is_counted(servi
         ({"prompt": "a", "temperature": -1}, "temperature"),
         ({"prompt": "a", "top_p": 0}, "top_p"),
         ({"prompt": "a", "stop": [""]}, "stop"),
-        ({"prompt": "a", "n": 2}, None),
-        ({"prompt": "a", "logprobs": 1}, None),
+        ({"prompt": [-1]}, "prompt"),
+        ({"prompt": "a", "n": 2}, "n"),
+        ({"prompt": "a", "logprobs": 1}, "logprobs"),
+        ({"prompt": "a", "stream_options": {"include_usage": True}}, "stream_options"),
+        ({"prompt": "a", "stream": True, "stream_options": "usage"}, "stream_options"),
     ],
     ids=str,
 )
@@ -143,6 +146,34 @@ def test_an_invalid_request_gets_400_in_openais_shape(service, request_body, par
     assert error["type"] == "invalid_request_error"
     assert error["message"]
     assert error["param"] == param
+
+
+@pytest.mark.parametrize(
+    ("different", "param"),
+    [
+        ({"messages": []}, "messages"),
+        ({"messages": [{"role": "user", "content": None}]}, "messages.content"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages.content.type"),
+        ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages.content.text"),
+        ({"tools": [{"type": "function"}]}, "tools"),
+        ({"tool_choice": "required"}, "tool_choice"),
+        ({"modalities": ["text", "audio"]}, "modalities"),
+        ({"response_format": {"type": "json_object"}}, "response_format"),
+    ],
+    ids=str,
+)
+def test_a_chat_that_is_not_understood_gets_400_with_the_name_of_the_field(service, different, param):
+    chat = {"messages": [{"role": "user", "content": "hello"}], "max_tokens": 2}
+    response = service.client.post("/v1/chat/completions", json=chat | different)
+    assert response.status_code == 400
+    assert response.json()["error"]["param"] == param
+
+
+def test_half_of_a_surrogate_pair_gets_400_with_the_name_of_the_field(service):
+    half = b'{"prompt": "\\ud800"}'
+    response = service.client.post("/v1/completions", content=half, headers={"Content-Type": "application/json"})
+    assert response.status_code == 400
+    assert response.json()["error"]["param"] == "prompt"
 
 
 def test_broken_json_gets_400_in_openais_shape(service):
@@ -233,7 +264,8 @@ def test_the_model_list_says_that_the_text_is_noise(service):
     assert model["note"] == "random weights from a fixed seed: the text is noise"
 
 
-def test_an_unknown_path_answers_in_openais_shape(service):
-    response = service.client.get("/v1/nothing")
+@pytest.mark.parametrize("path", ["/v1/nothing", "/v1/models/nothing", "/v1/completions/"])
+def test_an_unknown_path_answers_in_openais_shape(service, path):
+    response = service.client.get(path)
     assert response.status_code == 404
     assert response.json()["error"]["type"] == "invalid_request_error"

@@ -16,6 +16,10 @@ MODEL = "inferwatch-tiny"
 
 def test_it_lists_the_model(client):
     assert [model.id for model in client.models.list()] == [MODEL]
+    assert client.models.retrieve(MODEL).id == MODEL
+    with pytest.raises(openai.NotFoundError) as refused:
+        client.models.retrieve("organisation/other")
+    assert refused.value.code == "model_not_found"
 
 
 def test_it_completes_a_chat(client):

@@ -45,7 +45,7 @@ def test_lengths_follow_their_distribution(text, mean):
     assert min(drawn) >= 1
 
 
-@pytest.mark.parametrize("text", ["", "-3", "uniform:4", "pareto:3:4", "exponential:x", "inf"])
+@pytest.mark.parametrize("text", ["", "-3", "uniform:4", "pareto:3:4", "exponential:x", "inf", "uniform:64:4"])
 def test_other_words_for_lengths_are_refused(text):
-    with pytest.raises(ValueError, match=r"must be a length|could not convert"):
+    with pytest.raises(ValueError, match="must be a length"):
         lengths(text)

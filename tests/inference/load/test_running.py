@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from inference.load.__main__ import main
+
 
 def load(url, *flags):
     command = [sys.executable, "-m", "inference.load", "--url", url, *flags]
@@ -67,7 +69,31 @@ def test_it_says_where_nobody_answers():
     assert ended.stderr.startswith("http://127.0.0.1:1 does not answer: ")
 
 
-def test_wrong_arguments_are_told_with_what_to_do():
-    ended = load("http://127.0.0.1:1", "--max-tokens", "many")
-    assert ended.returncode == 2
-    assert "argument --max-tokens: " in ended.stderr
+def test_a_page_of_something_else_is_no_service(service):
+    ended = load(f"{service.url}/metrics?")
+    assert ended.returncode == 1
+    assert ended.stderr == f"{service.url}/metrics? is no service of this kind: its /v1/models names no model\n"
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("--max-tokens", "many"),
+        ("--prompt-words", "uniform:64:4"),
+        ("--rate", "fast"),
+        ("--rate", "inf"),
+        ("--rate", "0"),
+        ("--concurrency-limit", "0"),
+        ("--url", "127.0.0.1:8000"),
+        ("--api-key", "schlüssel"),
+    ],
+)
+def test_wrong_arguments_are_told_with_what_to_do(flag, value, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["load", flag, value])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    usage, error = capsys.readouterr().err.splitlines()
+    assert usage == "usage: python -m inference.load [options]"
+    assert error.startswith(f"python -m inference.load: error: argument {flag}: ")
+    assert "invalid _" not in error
