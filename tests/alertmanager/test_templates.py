@@ -260,7 +260,7 @@ def test_no_link_is_longer_than_slack_takes(render: Render, firing: Build) -> No
     made = render(message(one))
     assert made["link.query"] == "http://127.0.0.1:9090/graph"
     assert made["link.runbook"] == "http://127.0.0.1:8025/runbooks"
-    assert made["link.silence"].endswith("filter=%7Balertname%3D%22EngineDown%22%7D")
+    assert made["link.silence"].endswith("filter=%7Balertname%3D%22EngineDown%22%7D&comment=on%20it")
     assert len(made["link.dashboard"]) < 3000
 
 
@@ -285,7 +285,7 @@ def test_the_silence_link_names_the_alert_and_its_scope(render: Render, firing: 
     alerts = (firing("EngineDown", host=f"node-{i}", service="my chat", instance=f"n{i}:1") for i in range(2))
     link = render(message(*alerts))["link.silence"]
     wanted = '{alertname="EngineDown",cluster="default",service="my chat"}'
-    assert unquote(link) == f"http://127.0.0.1:9093/#/silences/new?filter={wanted}"
+    assert unquote(link) == f"http://127.0.0.1:9093/#/silences/new?filter={wanted}&comment=on it"
     assert "+" not in link
 
 
