@@ -53,7 +53,9 @@ def slack() -> Iterator[Slack]:
 
 
 @pytest.fixture
-def switch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free_port: Callable[[], int], slack: Slack) -> Iterator[str]:
+def switch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free_port: Callable[[], int], slack: Slack
+) -> Iterator[str]:
     """Its URL. The secret can be read by its group alone, as secrets/README.md asks."""
     secrets = tmp_path / "secrets"
     secrets.mkdir(mode=0o750)
