@@ -274,6 +274,21 @@ def test_the_dashboard_opens_around_the_incident(render: Render, firing: Build) 
     assert parse_qs(then.query)["var-service"] == ["chat"]
 
 
+def test_the_query_of_what_is_over_is_the_graph_of_that_hour(render: Render, firing: Build) -> None:
+    query = "http://127.0.0.1:9090/graph?g0.expr=up+%3D%3D+0&g0.tab=1"
+    one = firing("EngineDown") | {"generatorURL": query}
+    assert render(message(one))["link.query"] == query
+    made = render(message(resolved(one)))
+    then = parse_qs(urlsplit(made["link.query"]).query)
+    assert then == {
+        "g0.expr": ["up == 0"],
+        "g0.tab": ["0"],
+        "g0.range_input": ["1h"],
+        "g0.end_input": ["2026-11-21 05:23:44"],
+    }
+    assert f"Query:       {made['link.query']}" in made["email.text"]
+
+
 def test_a_dashboard_without_a_query_gets_one(render: Render, firing: Build) -> None:
     one = firing("EngineDown")
     one["annotations"]["dashboard_url"] = "http://127.0.0.1:3000/d/fleet"
