@@ -13,7 +13,7 @@ import pytest
 
 from compose.containers import FOLDER, docker
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(300, func_only=True)  # without its image, see test_containers.py
 
 TIMEOUT = 3
 """Seconds without a heartbeat until it pages."""
