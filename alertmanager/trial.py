@@ -63,22 +63,27 @@ def channels(configuration: Mapping[str, Any]) -> list[Channel]:
     return found
 
 
-def send_all(program: Path, configuration: Mapping[str, Any]) -> list[Outcome]:
+def send_all(program: Path, configuration: Mapping[str, Any], external_url: str) -> list[Outcome]:
     """Send one test page through each channel, at the same time.
+
+    Args:
+        program: Alertmanager's own program.
+        configuration: Its configuration, with the channels of every team.
+        external_url: Where the stack's own Alertmanager is, as the messages name it.
 
     Raises:
         RuntimeError: Alertmanager does not start; the message holds its own words.
     """
     every = channels(configuration)
     with ThreadPoolExecutor(max_workers=8) as pool:
-        return list(pool.map(lambda channel: _send(program, configuration, channel), every))
+        return list(pool.map(lambda channel: _send(program, configuration, channel, external_url), every))
 
 
-def _send(program: Path, configuration: Mapping[str, Any], channel: Channel) -> Outcome:
+def _send(program: Path, configuration: Mapping[str, Any], channel: Channel, external_url: str) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="inferwatch-notify-") as scratch:
         folder = Path(scratch)
         (folder / "alertmanager.yml").write_text(yaml.safe_dump(_only(configuration, channel), sort_keys=False))
-        with _running(program, folder) as url, httpx.Client(base_url=url, trust_env=False) as http:
+        with _running(program, folder, external_url) as url, httpx.Client(base_url=url, trust_env=False) as http:
             began = time.monotonic()
             http.post("/api/v2/alerts", json=[_alert(channel)]).raise_for_status()
             accepted = _accepted(http, channel.kind, 1)
@@ -120,11 +125,12 @@ def _alert(channel: Channel, *, ended: bool = False) -> dict[str, Any]:
 
 
 @contextmanager
-def _running(program: Path, folder: Path) -> Iterator[str]:
+def _running(program: Path, folder: Path, external_url: str) -> Iterator[str]:
     """An Alertmanager on a port of the system's choice; gives its URL."""
     log = folder / "log"
     command = [str(program), f"--config.file={folder / 'alertmanager.yml'}", f"--storage.path={folder / 'data'}"]
     command += ["--cluster.listen-address=", "--web.listen-address=127.0.0.1:0"]
+    command += [f"--web.external-url={external_url}", "--web.route-prefix=/"]
     with log.open("w") as said:
         process = subprocess.Popen(command, stdout=said, stderr=said)
     try:

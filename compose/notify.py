@@ -39,7 +39,8 @@ def test(settings: Settings) -> list[trial.Outcome]:
         write(files, Path(scratch))
         document = yaml.safe_load(files[CONFIGURATION])
         templates = [*receivers.templates[:1], f"{scratch}/*.tmpl"]
-        return trial.send_all(settings.bin_dir / "alertmanager", document | {"templates": templates})
+        document |= {"templates": templates}
+        return trial.send_all(settings.bin_dir / "alertmanager", document, settings.url("alertmanager"))
 
 
 def export(

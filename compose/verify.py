@@ -71,9 +71,14 @@ class Verification:
         return found
 
     def _rules(self) -> Iterator[str]:
-        files = render_rules(self._timing, self._links).values()
-        wanted = {group["name"]: [_rule(rule) for rule in group["rules"]] for text in files for group in _groups(text)}
+        files = render_rules(self._timing, self._links)
+        every = [group for text in files.values() for group in _groups(text)]
+        wanted = {group["name"]: [_rule(rule) for rule in group["rules"]] for group in every}
         groups = self._get("prometheus", "/api/v1/rules")["data"]["groups"]
+        # Prometheus tells expressions in a spelling of its own: compared are the files, which it has read (_reading).
+        folder = self._rendered / "rules"
+        there = {path.name: path.read_text() for path in folder.glob("*.yml")}
+        yield from (f"{name} is not as committed" for name, text in files.items() if there.get(name) != text)
         loaded = {group["name"]: [_loaded(rule) for rule in group["rules"]] for group in groups}
         yield from (f"group {name} is not as committed" for name in wanted if loaded.get(name) != wanted[name])
         yield from (f"group {name} is unknown" for name in loaded.keys() - wanted.keys())

@@ -260,7 +260,7 @@ def test_no_link_is_longer_than_slack_takes(render: Render, firing: Build) -> No
     made = render(message(one))
     assert made["link.query"] == "http://127.0.0.1:9090/graph"
     assert made["link.runbook"] == "http://127.0.0.1:8025/runbooks"
-    assert made["link.silence"].endswith("filter=%7Balertname%3D%22EngineDown%22%7D")
+    assert made["link.silence"].endswith("filter=%7Balertname%3D%22EngineDown%22%7D&comment=on%20it")
     assert len(made["link.dashboard"]) < 3000
 
 
@@ -274,6 +274,21 @@ def test_the_dashboard_opens_around_the_incident(render: Render, firing: Build) 
     assert parse_qs(then.query)["var-service"] == ["chat"]
 
 
+def test_the_query_of_what_is_over_is_the_graph_of_that_hour(render: Render, firing: Build) -> None:
+    query = "http://127.0.0.1:9090/graph?g0.expr=up+%3D%3D+0&g0.tab=1"
+    one = firing("EngineDown") | {"generatorURL": query}
+    assert render(message(one))["link.query"] == query
+    made = render(message(resolved(one)))
+    then = parse_qs(urlsplit(made["link.query"]).query)
+    assert then == {
+        "g0.expr": ["up == 0"],
+        "g0.tab": ["0"],
+        "g0.range_input": ["1h"],
+        "g0.end_input": ["2026-11-21 05:23:44"],
+    }
+    assert f"Query:       {made['link.query']}" in made["email.text"]
+
+
 def test_a_dashboard_without_a_query_gets_one(render: Render, firing: Build) -> None:
     one = firing("EngineDown")
     one["annotations"]["dashboard_url"] = "http://127.0.0.1:3000/d/fleet"
@@ -285,7 +300,7 @@ def test_the_silence_link_names_the_alert_and_its_scope(render: Render, firing: 
     alerts = (firing("EngineDown", host=f"node-{i}", service="my chat", instance=f"n{i}:1") for i in range(2))
     link = render(message(*alerts))["link.silence"]
     wanted = '{alertname="EngineDown",cluster="default",service="my chat"}'
-    assert unquote(link) == f"http://127.0.0.1:9093/#/silences/new?filter={wanted}"
+    assert unquote(link) == f"http://127.0.0.1:9093/#/silences/new?filter={wanted}&comment=on it"
     assert "+" not in link
 
 

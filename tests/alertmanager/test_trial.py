@@ -15,7 +15,7 @@ from alerts.output import write
 from alerts.timing import load
 
 KEY = "0123456789abcdef0123456789abcdef"
-
+URL = "http://alertmanager.example:9093"
 
 Send = Callable[..., dict[str, trial.Outcome]]
 
@@ -35,7 +35,7 @@ def send(tool: Callable[[str], Path], inbox: Any, events: Any, tmp_path: Path) -
         )
         write(render(load(), Links(), receivers, {"chat": team}), tmp_path)
         document = configuration(load(), Links(), receivers, {"chat": team})
-        return {one.channel.kind: one for one in trial.send_all(tool("alertmanager"), document)}
+        return {one.channel.kind: one for one in trial.send_all(tool("alertmanager"), document, URL)}
 
     return sent
 
@@ -61,6 +61,7 @@ def test_a_test_page_arrives_marked_in_every_channel_once(send: Send, inbox: Any
     assert pages[0]["payload"]["summary"] == "TEST: This is a test, nothing is broken"
     (hook,) = (event for event in events.events if "alerts" in event)
     assert hook["alerts"][0]["labels"]["test"] == "true"
+    assert hook["externalURL"] == URL, "a message names the stack's own Alertmanager, not the one that sent it"
 
 
 def test_a_channel_that_refuses_is_named_with_its_words_and_the_others_still_get_it(
@@ -93,4 +94,4 @@ def test_a_configuration_that_alertmanager_refuses_is_told_in_its_words(tool: Ca
         "receivers": [{"name": "page-chat", "email_configs": [{"to": "x@example.org"}]}],
     }
     with pytest.raises(RuntimeError, match="Alertmanager does not start: no global SMTP smarthost set"):
-        trial.send_all(tool("alertmanager"), broken)
+        trial.send_all(tool("alertmanager"), broken, URL)

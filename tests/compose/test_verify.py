@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import threading
 import time
@@ -50,10 +51,16 @@ def start() -> Iterator[Callable[[str, list], str]]:
 
 
 @pytest.fixture(scope="module")
-def committed(tool, free_port, start, tmp_path_factory) -> dict[str, str]:
-    """Prometheus and Alertmanager as setup would have them, but for what is scraped."""
+def folder(tmp_path_factory) -> Path:
+    """Rules as setup renders them."""
     folder = tmp_path_factory.mktemp("committed")
     write(rules.render(load(), LINKS), folder / "rules")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def committed(tool, free_port, start, folder) -> dict[str, str]:
+    """Prometheus and Alertmanager as setup would have them, but for what is scraped."""
     (folder / "slack_url").write_text("http://127.0.0.1:9/\n")
     (folder / "prometheus.yml").write_text("rule_files: [rules/*.yml]\n")
     files = routes.render(load(), LINKS, inside.receivers(), setup.who({}))
@@ -114,9 +121,19 @@ def about(subject: str, found: list[str]) -> list[str]:
     return [line for line in found if line.startswith(f"{subject}:")]
 
 
-def test_rules_flags_and_routes_that_are_as_committed_are_no_problem(committed: dict[str, str]) -> None:
-    found = problems(committed)
+def test_rules_flags_and_routes_that_are_as_committed_are_no_problem(committed: dict[str, str], folder: Path) -> None:
+    found = problems(committed, rendered=folder / "prometheus.yml")
     assert [line for subject in ("rules", "flags", "routes") for line in about(subject, found)] == []
+
+
+def test_a_rule_whose_expression_alone_differs_is_named_by_its_file(
+    committed: dict[str, str], folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(folder / "rules", tmp_path / "rules")
+    file = tmp_path / "rules" / "service.yml"
+    file.write_text(file.read_text().replace("expr: ", "expr: 1 + ", 1))
+    found = problems(committed, rendered=tmp_path / "prometheus.yml")
+    assert about("rules", found) == ["rules: service.yml is not as committed"]
 
 
 def test_a_part_that_is_not_watched_is_named(committed: dict[str, str]) -> None:
@@ -138,7 +155,8 @@ def test_a_rule_that_is_gone_is_named_by_its_group(tool, free_port, start, tmp_p
     url = f"http://127.0.0.1:{free_port()}"
     flags = [f"--config.file={tmp_path / 'prometheus.yml'}", f"--storage.tsdb.path={tmp_path / 'data'}"]
     start(url, [tool("prometheus"), *flags, f"--web.listen-address={url[7:]}"])
-    assert about("rules", problems({"prometheus": url})) == ["rules: group gpu is not as committed"]
+    found = problems({"prometheus": url}, rendered=tmp_path / "prometheus.yml")
+    assert about("rules", found) == ["rules: gpu.yml is not as committed", "rules: group gpu is not as committed"]
 
 
 def test_a_part_that_does_not_answer_is_a_problem_and_no_crash() -> None:
