@@ -6,7 +6,8 @@ the channels received, never from Prometheus' own opinion.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from urllib.parse import quote
 
 import httpx
@@ -64,6 +65,24 @@ class _Run:
 
     def run(self) -> Report:
         self._preflight()
+        with self._grown():
+            return self._prove()
+
+    @contextmanager
+    def _grown(self) -> Iterator[None]:
+        """With as many replicas as the drill needs; a user's own are left."""
+        if self.drill.replicas == 1:
+            yield
+            return
+        had = len(self.stack.replicas())
+        try:
+            self.say(f"waiting for {self.drill.replicas} replicas of the inference service")
+            self.stack.scale(max(had, self.drill.replicas))
+            yield
+        finally:
+            self.stack.scale(had)
+
+    def _prove(self) -> Report:
         self.broken_at = time.time()
         try:
             self.say(f"breaking: {self.drill.story}")
