@@ -6,7 +6,7 @@ the channels received, never from Prometheus' own opinion.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import quote
 
@@ -17,6 +17,7 @@ from alerts.drills.drill import Drill, DrillRefused
 from alerts.drills.inbox import Message, messages
 from alerts.drills.judge import Report, expected, judge
 from alerts.drills.stack import Stack
+from alerts.rule import Alert
 from alerts.rules import catalogue
 from alerts.rules.inhibitors import tail_seconds, twin_name
 from alerts.timing import DELIVERY_SECONDS, NOTIFIER_SECONDS, duration
@@ -58,8 +59,8 @@ class _Run:
             resolve_deadline=resolve + extra + TOLERANCE_SECONDS,
         )
         # As long as a muted page would have needed to reach a channel; a ticket may take days.
-        muted = [self.known[mute.alert] for mute in alert.mutes]
-        self.watch = max((one.worst_bound(timing) for one in muted if one.severity == "page"), default=0.0)
+        pages = [one for one in _muted(alert, self.known) if one.severity == "page"]
+        self.watch = max((one.worst_bound(timing) for one in pages), default=0.0)
         self.before: frozenset[str] = frozenset()
         self.broken_at = self.mended_at = 0.0
 
@@ -189,3 +190,10 @@ class _Run:
         except httpx.HTTPError:
             return []  # asked again at the next poll; the deadline bounds it
         return [message for message in found if message.id not in self.before]
+
+
+def _muted(alert: Alert, known: Mapping[str, Alert]) -> Iterator[Alert]:
+    """What it mutes, and what that mutes in turn: a roll-up's members go on muting what users feel."""
+    for mute in alert.mutes:
+        yield known[mute.alert]
+        yield from _muted(known[mute.alert], known)

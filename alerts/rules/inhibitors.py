@@ -3,7 +3,8 @@
 A twin exists from the moment its root is pending (so that a symptom is muted before it is sent) until the
 tail after its root has resolved (so that a symptom that clears later does not page then). It mutes by
 being the source of an inhibit rule; it is routed to nobody. Only firing leaves a tail: a blip that was
-never more than pending stops muting at once.
+never more than pending stops muting at once. Nor does a root mute a whole service that was pending before and
+did not fire: replicas that take turns to fail keep one of them pending for ever, and nobody would be told.
 """
 
 from collections.abc import Mapping
@@ -11,6 +12,9 @@ from collections.abc import Mapping
 from alerts.rule import Alert, Mute
 from alerts.signals import ENGINE_GPU
 from alerts.timing import Timing, duration
+
+TURNS_SECONDS = 60
+"""A root that was pending so recently in vain announces no page: some scrapes of each of a few replicas."""
 
 
 def twin_name(root: Alert, mute: Mute) -> str:
@@ -37,9 +41,12 @@ def _twin(name: str, root: Alert, mutes: list[Mute], timing: Timing, catalogue: 
     paging = ', severity="page"' if mutes[0].whole_service else ""
     state = f'ALERTS{{alertname="{root.name}"{paging}}}'
     fired = f'ALERTS{{alertname="{root.name}", alertstate="firing"{paging}}}'
+    announced = _scoped(mutes[0], state)
+    if mutes[0].whole_service and root.pending:
+        announced += f"\nunless {_scoped(mutes[0], _pended_before(root, timing))}"
     return Alert(
         name=name,
-        expr=f"{_scoped(mutes[0], state)}\nor\n{_scoped(mutes[0], f'max_over_time({fired}[{tail}])')}",
+        expr=f"{announced}\nor\n{_scoped(mutes[0], f'max_over_time({fired}[{tail}])')}",
         severity="none",
         cls="inhibitor",
         component=root.component,
@@ -48,6 +55,13 @@ def _twin(name: str, root: Alert, mutes: list[Mute], timing: Timing, catalogue: 
         action="",
         description="",
     )
+
+
+def _pended_before(root: Alert, timing: Timing) -> str:
+    """A root that was pending so long ago that it fires by now, unless it was another time."""
+    pending = f'ALERTS{{alertname="{root.name}", alertstate="pending", severity="page"}}'
+    ago = duration(timing.pending(root.pending) + timing.evaluation_interval)
+    return f"max_over_time({pending}[{duration(timing.window(TURNS_SECONDS))}] offset {ago})"
 
 
 def _scoped(mute: Mute, state: str) -> str:

@@ -27,7 +27,7 @@ RULES = "the Stack Protocol cannot change a running stack's rules or configurati
 LOAD = "needs a load of its own beside the drill, which the Stack Protocol cannot start yet"
 # Alerts whose fault cannot be injected for real yet, and why; promtool proves them alone.
 WITHOUT_DRILL = {
-    "EngineModelNotLoaded": "its replica is the only one here, so that the service's page comes first and mutes it",
+    "EngineModelNotLoaded": "all replicas are needed here, so that ServiceCapacityLost pages for it and mutes it",
     "EngineCrashLoop": "each of its restarts is EngineDown's page where there is one replica",
     "EngineQueueBacklog": LOAD,
     "EngineKvCacheSaturated": LOAD,
@@ -42,8 +42,6 @@ WITHOUT_DRILL = {
     "GpuPcieDegraded": SIMULATOR,
     "GpuPcieReplays": SIMULATOR,
     "SloSlowBurn": "needs three quarters of an hour of total failure; its windows are not compressed",
-    "ServiceCapacityLost": "with one replica, every fault has an engine's own page, which mutes this one",
-    "FleetTargetsDown": "needs three targets of one job, and the stack has one of each",
     "HostDown": "needs a second host; the only one runs the alerting itself",
     "HostMemoryHigh": HOST,
     "HostOomKill": HOST,
