@@ -28,14 +28,14 @@ LOAD = "needs a load of its own beside the drill, which the Stack Protocol canno
 # Alerts whose fault cannot be injected for real yet, and why; promtool proves them alone.
 WITHOUT_DRILL = {
     "EngineModelNotLoaded": "all replicas are needed here, so that ServiceCapacityLost pages for it and mutes it",
-    "EngineCrashLoop": "each of its restarts is EngineDown's page where there is one replica",
+    "EngineCrashLoop": "at the tests' clock each start takes longer than the `for` of EngineDown's page",
     "EngineQueueBacklog": LOAD,
     "EngineKvCacheSaturated": LOAD,
     "EnginePreemptionStorm": LOAD,
     "EngineRejections": LOAD,
     "EngineErrorsInternal": LOAD,
     "EngineThroughputDrop": "compares with an hour of the engine's own past under load, which a drill does not have",
-    "EngineConfigDrift": "needs a second replica of another version",
+    "EngineConfigDrift": "needs a second replica of another version or settings; the Stack Protocol starts the same",
     "GpuRecoveryNeeded": "the simulated GPU asks for it only beside errors whose alerts explain and mute it",
     "GpuSramErrorsHigh": SIMULATOR,
     "GpuNvlinkErrors": SIMULATOR,
