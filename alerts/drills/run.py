@@ -117,7 +117,7 @@ class _Run:
         """Wait while twins of an earlier incident would still mute the drill's alert; they end by themselves."""
         if not (muting := self._muting()) or self._active():
             return
-        longest = tail_seconds([self.known[self.drill.alert]], self.stack.timing)
+        longest = max(tail_seconds(self._muted_by(twin), self.stack.timing) for twin in muting)
         self.say(f"waiting up to {longest:.0f} s: an earlier incident still mutes {self.drill.alert}")
         give_up = time.time() + longest + TOLERANCE_SECONDS
         while muting and time.time() < give_up:
@@ -179,6 +179,11 @@ class _Run:
         edges = [(root, mute) for root in self.known.values() for mute in root.mutes if mute.alert == self.drill.alert]
         twins = {twin_name(root, mute) for root, mute in edges}
         return {labels["alertname"] for labels in self._alerts()} & twins
+
+    def _muted_by(self, twin: str) -> list[Alert]:
+        """A twin stays for the slowest of all that it mutes."""
+        edges = [(root, mute) for root in self.known.values() for mute in root.mutes]
+        return [self.known[mute.alert] for root, mute in edges if twin_name(root, mute) == twin]
 
     def _alerts(self) -> list[dict[str, str]]:
         alerts = call("GET", f"{self.stack.url('prometheus')}/api/v1/alerts")["data"]["alerts"]

@@ -139,7 +139,7 @@ def test_a_drill_waits_until_no_earlier_incident_mutes_its_alert(prometheus, cap
     # The last answer shows that it has gone on to look for active alerts.
     with pytest.raises(DrillRefused, match="already active: TargetDown"):
         run(untouched(drill), ScriptedStack(url), print)
-    assert capsys.readouterr().out == "waiting up to 10 s: an earlier incident still mutes ServiceDown\n"
+    assert capsys.readouterr().out == "waiting up to 15 s: an earlier incident still mutes ServiceDown\n"
 
 
 def test_a_drill_waits_until_the_end_of_an_earlier_incident_is_told(prometheus):
