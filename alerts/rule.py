@@ -105,7 +105,7 @@ class Alert:
     breaks_replica: bool = False
     """Whether a replica is broken while it fires, so that it pages only where a service is left with fewer healthy
     replicas than it needs, and is a ticket otherwise (alerts/rules/redundancy.py). A GPU pages, too, where nobody
-    says whose it is."""
+    says whose it is. One that is a ticket stays one: where its replica is needed, ServiceCapacityLost pages."""
 
     def __post_init__(self) -> None:
         """Refuse an alert that could not be acted upon."""

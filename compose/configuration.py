@@ -10,11 +10,12 @@ from alerts.links import Links, from_environment
 from alerts.output import write
 from compose import channels, parts, probing, prometheus
 from compose.binaries import is_debian_build, version
-from compose.part import Part
+from compose.part import ENGINE_PART, Part
 from compose.settings import Settings
 
 TARGETS = Path(__file__).with_name("targets")
 """Files that name the user's own engines and exporters."""
+_REPLICAS = "replicas.json"
 
 
 class ConfigurationError(RuntimeError):
@@ -41,6 +42,14 @@ def configure(settings: Settings, stack: tuple[Part, ...]) -> frozenset[str]:
     return frozenset(name for name, differs in changed.items() if differs)
 
 
+def list_replicas(settings: Settings) -> None:
+    """Tell Prometheus which inference services there are beside the first; it reads the file within a second."""
+    text = prometheus.listed(parts.replicas(settings), ENGINE_PART, socket.gethostname())
+    new = settings.state.config / f"{_REPLICAS}.new"
+    new.write_text(text)
+    new.replace(settings.state.config / _REPLICAS)
+
+
 def links(settings: Settings) -> Links:
     """Where messages link to: what the environment sets, else what this stack serves itself."""
     has_page = not is_debian_build(settings.bin_dir / "alertmanager")
@@ -63,7 +72,9 @@ def _alertmanager(settings: Settings, folder: Path) -> bool:
 
 def _prometheus(settings: Settings, stack: tuple[Part, ...], config: Path) -> bool:
     rules_differ = write(rules.render(settings.timing, links(settings)), config / "rules")
-    site = prometheus.Site(TARGETS, version(settings.bin_dir / "prometheus") or (2, 42), socket.gethostname())
+    list_replicas(settings)
+    its_version = version(settings.bin_dir / "prometheus") or (2, 42)
+    site = prometheus.Site(TARGETS, its_version, socket.gethostname(), discovery=config / _REPLICAS)
     text = prometheus.render(stack, settings.timing, site)
     return _changed(config / "prometheus.yml", text) or bool(rules_differ)
 

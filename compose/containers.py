@@ -8,6 +8,7 @@ import json
 import shutil
 import subprocess
 import tarfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -20,7 +21,8 @@ from alertmanager.generate import CONFIGURATION
 from alerts.timing import Timing, load
 from compose import inside, ports
 from compose.channels import all_end_in
-from compose.readiness import Status
+from compose.part import ENGINE_PART
+from compose.readiness import Status, wait_counted
 
 FOLDER = Path(__file__).parent
 _RESTART = "unless-stopped"
@@ -35,6 +37,9 @@ with tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as tar:
     tar.extraction_filter = getattr(tarfile, "data_filter", lambda member, path: member)
     tar.extractall(data)
 """
+_CALL = "import sys, urllib.request as to; to.urlopen(to.Request(sys.argv[2], method=sys.argv[1]), timeout=5)"
+_SCALE_SECONDS = 180
+"""Importing torch several times at once takes its time."""
 
 
 class ContainersError(RuntimeError):
@@ -76,10 +81,44 @@ class ContainerStack:
 
     def url(self, part: str) -> str:
         """Where the part is published on this machine."""
-        inner = int(_inside_url(part).rpartition(":")[2])
+        service, _, number = part.rpartition("-")
+        if service == ENGINE_PART:
+            return f"http://{self.compose('port', '--index', number, service, _inside_port(service)).strip()}"
+        inner = int(_inside_port(part))
         published = {port["target"]: port["published"] for port in self.services[part].get("ports", ())}
         # Of a range, the first.
         return f"http://{ports.LOOPBACK}:{published[inner].partition('-')[0]}"
+
+    def replicas(self) -> tuple[str, ...]:
+        """Names of the inference services, `inference-1` and so on."""
+        return tuple(sorted(_replica(one) for one in self._listed() if one["Service"] == ENGINE_PART))
+
+    def scale(self, replicas: int) -> None:
+        """Run so many inference services; returns when Prometheus sees just those.
+
+        Raises:
+            ContainersError: INFERENCE_PORT has no port for each, or Docker refuses.
+            NotReadyError: Prometheus does not see them within three minutes.
+        """
+        if replicas == (had := len(self.replicas())):
+            return
+        first, _, last = str(self.services[ENGINE_PART]["ports"][0]["published"]).partition("-")
+        if replicas > (room := int(last or first) - int(first) + 1):
+            raise ContainersError(
+                f"{room} of {replicas} replicas have a port; set INFERENCE_PORT to a range, as in 8000-8002, and "
+                "`docker compose up --wait` again"
+            )
+        deadline = time.monotonic() + _SCALE_SECONDS
+        # Listed once they serve, and no more before they end: neither is an engine that is down.
+        self._list("PUT", f"/{min(had, replicas)}")
+        try:
+            if replicas < had:
+                wait_counted(self.url("prometheus"), replicas, deadline)
+            wanted = f"{ENGINE_PART}={replicas}"
+            self.compose("up", "--wait", "--no-deps", "--no-recreate", "--scale", wanted, ENGINE_PART)
+        finally:
+            self._list("DELETE", "")
+        wait_counted(self.url("prometheus"), replicas, deadline)
 
     def kill(self, part: str) -> None:
         """SIGKILL every container of the part; start it again unless held, since Docker leaves a killed one down."""
@@ -110,12 +149,12 @@ class ContainerStack:
         return bool(self.compose("ps", "--quiet").split())
 
     def ids(self, part: str) -> list[str]:
-        """Containers of a part, running or not.
+        """Containers of a part or of one replica, running or not.
 
         Raises:
             KeyError: There is no such part, or it has no container.
         """
-        found = self.compose("ps", "--all", "--quiet", part).split() if part in self.services else []
+        found = [str(one["ID"]) for one in self._listed() if part in (one["Service"], _replica(one))]
         if not found:
             raise KeyError(part)
         return found
@@ -141,8 +180,7 @@ class ContainerStack:
 
     def status(self) -> list[Status]:
         """Every container with its URL, health and process id; setup is healthy when it ended well."""
-        lines = self.compose("ps", "--all", "--format", "json").splitlines()
-        containers = sorted((json.loads(line) for line in lines), key=lambda one: str(one["Name"]))
+        containers = sorted(self._listed(), key=lambda one: str(one["Name"]))
         if not containers:
             return []
         pids = docker("inspect", "--format", "{{.State.Pid}}", *(one["ID"] for one in containers)).split()
@@ -163,6 +201,15 @@ class ContainerStack:
             ContainersError: It refuses.
         """
         return _run(["docker", "compose", *arguments]).decode()
+
+    def _listed(self) -> list[Mapping[str, Any]]:
+        """Every container of the project, running or not."""
+        return [json.loads(line) for line in self.compose("ps", "--all", "--format", "json").splitlines()]
+
+    def _list(self, method: str, which: str) -> None:
+        """Tell `verify`, which publishes no port, which inference services to list."""
+        url = f"http://127.0.0.1:{inside.VERIFY_PORT}/targets/{ENGINE_PART}{which}"
+        self.compose("exec", "-T", "verify", "python", "-c", _CALL, method, url)
 
     @contextmanager
     def _ended(self, part: str) -> Iterator[str]:
@@ -186,6 +233,11 @@ class ContainerStack:
         return Status(name, url, well or ended_well, pid or None)
 
 
+def _replica(container: Mapping[str, Any]) -> str:
+    """`inference-2` of the second container of the service inference."""
+    return f"{container['Service']}-{container['Name'].rpartition('-')[2]}"
+
+
 def docker(*arguments: str) -> str:
     """Output of `docker`.
 
@@ -197,6 +249,10 @@ def docker(*arguments: str) -> str:
 
 def _inside_url(part: str) -> str:
     return {one.name: one.url for one in inside.parts()}[part]
+
+
+def _inside_port(part: str) -> str:
+    return _inside_url(part).rpartition(":")[2]
 
 
 def _run(command: list[str], stdin: IO[bytes] | None = None, stdout: IO[bytes] | None = None) -> bytes:

@@ -50,6 +50,7 @@ class Replicas:
     resolve: Resolve = containers
     clock: Callable[[], float] = time.monotonic
     _seen: dict[tuple[str, str], float] = field(default_factory=dict)
+    _most: dict[str, tuple[int, float]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def watch(self) -> None:
@@ -57,13 +58,27 @@ class Replicas:
         for kind in DISCOVERED:
             threading.Thread(target=self._watch, args=(kind,), name=kind.service, daemon=True).start()
 
+    def limit(self, service: str, most: int) -> None:
+        """List no replica of a service beyond this number, until `unlimit` or ten minutes have passed.
+
+        So that one that is being started or taken away on purpose does not count as down.
+        """
+        with self._lock:
+            self._most[service] = most, self.clock() + REMEMBERED_SECONDS
+            self._seen = {(one, name): at for (one, name), at in self._seen.items() if self._wanted(one, name)}
+
+    def unlimit(self, service: str) -> None:
+        """List every replica of a service again."""
+        with self._lock:
+            self._most.pop(service, None)
+
     def look(self, kind: Discovered) -> None:
         """Take in which replicas of a kind run now."""
         # Another service may answer to this name in its place.
         names = [name for name in self.resolve(kind.service) if _is_of(kind.service, name)]
         with self._lock:
             now = self.clock()
-            self._seen |= {(kind.service, name): now for name in names}
+            self._seen |= {(kind.service, name): now for name in names if self._wanted(kind.service, name)}
             self._seen = {key: at for key, at in self._seen.items() if now - at < REMEMBERED_SECONDS}
 
     def targets(self) -> list[dict[str, object]]:
@@ -77,6 +92,10 @@ class Replicas:
         while True:
             self.look(kind)
             time.sleep(_LOOK_SECONDS)
+
+    def _wanted(self, service: str, name: str) -> bool:
+        most, until = self._most.get(service, (0, 0.0))
+        return self.clock() >= until or int(name.rpartition("-")[2]) <= most
 
     def _target(self, kind: Discovered, name: str) -> dict[str, object]:
         instance = f"{kind.service}-{name.rpartition('-')[2]}:{kind.port}"

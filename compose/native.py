@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import IO
@@ -14,8 +15,18 @@ from typing import IO
 from alerts.timing import Timing
 from compose import backup, binaries, parts, ports, processes
 from compose.channels import only_inbox
-from compose.configuration import configure
-from compose.readiness import Status, healthy, reloaded_at, status, wait_healthy, wait_reloaded, wait_watched
+from compose.configuration import configure, list_replicas
+from compose.part import ENGINE_PART
+from compose.readiness import (
+    Status,
+    healthy,
+    reloaded_at,
+    status,
+    wait_counted,
+    wait_healthy,
+    wait_reloaded,
+    wait_watched,
+)
 from compose.settings import Settings
 from compose.supervision import Supervision
 
@@ -75,6 +86,20 @@ class NativeStack:
         """Let a held part start again."""
         self.supervision.release(part)
 
+    def replicas(self) -> tuple[str, ...]:
+        """Names of the inference services."""
+        return (ENGINE_PART, *(part.name for part in parts.replicas(self.settings)))
+
+    def scale(self, replicas: int) -> None:
+        """Run so many inference services, on the next free ports; returns when Prometheus sees just those.
+
+        Raises:
+            StackError: Another command changes the stack.
+            NotReadyError: One does not become healthy, or Prometheus does not see them, within a minute.
+        """
+        with self._alone():
+            self._scale(replicas)
+
     stores = ("prometheus",)
     """The parts whose data a backup keeps."""
 
@@ -112,7 +137,10 @@ class NativeStack:
         with self._alone():
             binaries.ensure(self.settings.bin_dir, say)
             ran_before = self.supervision.running()
-            if not ran_before:
+            if ran_before:
+                self._scale(1)  # left by a drill that was killed
+            else:
+                self.settings = replace(self.settings, replicas=())
                 self._clear_the_way()
             try:
                 self._start(say)
@@ -180,6 +208,24 @@ class NativeStack:
         say("waiting until Prometheus has scraped every target")
         scraped = frozenset(part.name for part in stack if part.scraped)
         wait_watched(self.supervision.parts["prometheus"], scraped, deadline)
+
+    def _scale(self, replicas: int) -> None:
+        deadline = time.monotonic() + _UP_SECONDS
+        supervision, before = self.supervision, self.settings.replicas
+        kept = before[: replicas - 1]
+        new = ports.next_free(self.settings.ports[ENGINE_PART], replicas - 1 - len(kept))
+        self.settings = replace(self.settings, replicas=kept + new)
+        self.settings.remember()
+        try:
+            if kept != before:  # forgotten first: whoever is taken away on purpose is not down
+                list_replicas(self.settings)
+                wait_counted(self.url("prometheus"), replicas, deadline)
+        finally:
+            supervision.change(parts.parts(self.settings))
+        if new:
+            wait_healthy(supervision, deadline, lambda line: None)
+            list_replicas(self.settings)
+            wait_counted(self.url("prometheus"), replicas, deadline)
 
     def _reread(self, changed: frozenset[str], before: dict[str, int | None]) -> None:
         """Let parts that went on running read what changed."""

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+ENGINE_PART = "inference"
+"""The part that may have replicas, and their job in Prometheus."""
 ENGINE_KIND = "inferwatch"
 """The label `engine` of the reference service."""
 
@@ -21,7 +23,7 @@ class Part:
     environment: Mapping[str, str] = field(default_factory=dict)
     """Added to the environment that the stack is started from."""
     scraped: bool = True
-    """Whether Prometheus scrapes its /metrics."""
+    """Whether Prometheus has a job for it; not one that it finds by discovery."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Target labels beyond those that every target gets."""
     metrics_port: int | None = None

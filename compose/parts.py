@@ -2,12 +2,14 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from alerts.timing import duration
 from compose import channels, prometheus
 from compose.binaries import offers
-from compose.part import ENGINE_KIND, Part
+from compose.part import ENGINE_KIND, ENGINE_PART, Part
+from compose.ports import LOOPBACK
 from compose.settings import Settings
 from exporters.catalogue.labels import ENGINE, SERVICE
 from exporters.gpu.devices.library import library_loads
@@ -20,9 +22,9 @@ sends every page of that time again."""
 
 
 def parts(settings: Settings) -> tuple[Part, ...]:
-    """Every part; what watches stands after what it watches."""
+    """Every part; what watches stands after what it watches. Replicas come last, so that they move none of them."""
     return (
-        _inference(settings),
+        _inference(settings, settings.ports[ENGINE_PART]),
         _gpu_exporter(settings),
         _node_exporter(settings),
         _inbox(settings),
@@ -30,6 +32,15 @@ def parts(settings: Settings) -> tuple[Part, ...]:
         _alertmanager(settings),
         _probe(settings),
         _prometheus(settings),
+        *replicas(settings),
+    )
+
+
+def replicas(settings: Settings) -> tuple[Part, ...]:
+    """The inference services beside the first; Prometheus finds them by a file, as in containers by `verify`."""
+    return tuple(
+        replace(_inference(settings, port), name=f"{ENGINE_PART}-{number}", scraped=False)
+        for number, port in enumerate(settings.replicas, start=2)
     )
 
 
@@ -42,11 +53,11 @@ def _python(module: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", module, *arguments)
 
 
-def _inference(settings: Settings) -> Part:
+def _inference(settings: Settings, port: int) -> Part:
     return Part(
-        "inference",
-        _python("inference", "--host", "127.0.0.1", "--port", str(settings.ports["inference"])),
-        settings.url("inference"),
+        ENGINE_PART,
+        _python("inference", "--host", LOOPBACK, "--port", str(port)),
+        f"http://{LOOPBACK}:{port}",
         health="/ready",
         environment={"INFERENCE_FAULTS": "1", "MODEL_CACHE": str(settings.model_cache)} | _simulated_gpus(settings),
         labels={ENGINE: ENGINE_KIND},

@@ -1,5 +1,6 @@
 """Every port of the stack, once: the variable that moves it, its default, and who holds it when it is taken."""
 
+import itertools
 import os
 import socket
 from collections.abc import Iterable, Mapping
@@ -66,6 +67,18 @@ def taken(ports: Mapping[str, int]) -> list[str]:
         for part, number in ports.items()
         if not _free(number)
     ]
+
+
+def next_free(number: int, count: int) -> tuple[int, ...]:
+    """So many ports above a number that can be bound now, lowest first.
+
+    Raises:
+        OSError: There are not so many.
+    """
+    found = tuple(itertools.islice(filter(_free, range(number + 1, _HIGHEST + 1)), count))
+    if len(found) < count:
+        raise OSError(f"no {count} free ports above {number}")
+    return found
 
 
 def holder(number: int) -> str:

@@ -1,6 +1,7 @@
 """prometheus.yml: what is scraped, with which labels, and where alerts go. Valid on Prometheus 2.42 and 3.x."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,8 @@ class Site:
     """Prometheus' major and minor version; 3.x needs one setting that 2.x refuses."""
     host: str
     """This machine's name: the `host` label of everything on loopback."""
-    discovery: str = ""
-    """URL that lists further targets of ours; empty where there are none."""
+    discovery: str | Path = ""
+    """URL or file that lists further targets of ours; empty where there are none."""
     remote_write: Mapping[str, Any] | None = None
     """A copy of every sample goes there; None for nowhere."""
 
@@ -75,6 +76,12 @@ def render(parts: tuple[Part, ...], timing: Timing, site: Site) -> str:
     if site.remote_write:
         document["remote_write"] = [dict(site.remote_write)]
     return "# Rendered at every start; edits are lost.\n" + yaml.dump(document, Dumper=_Dumper, sort_keys=False)
+
+
+def listed(replicas: Iterable[Part], job: str, host: str) -> str:
+    """A file of targets, as Prometheus' file discovery reads it, that belong to a job of ours."""
+    labels = {JOB: job, HOST: host}
+    return json.dumps([{"targets": [part.target], "labels": {**labels, **part.labels}} for part in replicas]) + "\n"
 
 
 def flags(program: Path, config: Path, data: Path, address: str, timing: Timing) -> tuple[str, ...]:
@@ -119,8 +126,10 @@ def _user_job(targets: Path) -> dict[str, Any]:
     }
 
 
-def _discovered_job(url: str) -> dict[str, Any]:
-    return {"job_name": DISCOVERED_JOB, "http_sd_configs": [{"url": url, "refresh_interval": "5s"}]}
+def _discovered_job(source: str | Path) -> dict[str, Any]:
+    if isinstance(source, Path):
+        return {"job_name": DISCOVERED_JOB, "file_sd_configs": [{"files": [str(source)], "refresh_interval": "5s"}]}
+    return {"job_name": DISCOVERED_JOB, "http_sd_configs": [{"url": source, "refresh_interval": "5s"}]}
 
 
 def _target_labels(host: str) -> list[dict[str, Any]]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import httpx
 
-from compose.part import Part
+from alerts import signals
+from compose.part import ENGINE_PART, Part
 from compose.supervision import Supervision
 
 _TIMEOUT = 2.0
@@ -88,6 +89,28 @@ def wait_watched(prometheus: Part, jobs: frozenset[str], deadline: float) -> Non
         if time.monotonic() > deadline:
             raise NotReadyError(f"prometheus: {problem}")
         time.sleep(_POLL)
+
+
+def wait_counted(prometheus: str, replicas: int, deadline: float) -> None:
+    """Return when Prometheus has just so many replicas of the inference service, and gets an answer from all of them.
+
+    Raises:
+        NotReadyError: The monotonic deadline passed.
+    """
+    known = f"count({signals.ENGINE_UP.where(job=ENGINE_PART)}"
+    query = f"{known}) == {replicas} and {known} == 1) == {replicas}"
+    while not _holds(prometheus, query):
+        if time.monotonic() > deadline:
+            raise NotReadyError(f"prometheus: does not see {replicas} replicas of {ENGINE_PART}, all of them up")
+        time.sleep(_POLL)
+
+
+def _holds(prometheus: str, query: str) -> bool:
+    try:
+        answer = httpx.get(f"{prometheus}/api/v1/query", params={"query": query}, timeout=_TIMEOUT, trust_env=False)
+        return bool(answer.json()["data"]["result"])
+    except (httpx.HTTPError, ValueError, KeyError):
+        return False
 
 
 def _unwatched(prometheus: Part, jobs: frozenset[str]) -> str:

@@ -37,6 +37,8 @@ class Settings:
 
     channels: Mapping[str, str]
     """INFERWATCH_CHANNELS, TEAMS_FILE and the variables of real channels, where they are set; paths are absolute."""
+    replicas: tuple[int, ...] = ()
+    """Ports of further inference services beside the first, while a drill runs that needs them."""
 
     @property
     def real_channels(self) -> bool:
@@ -67,8 +69,10 @@ class Settings:
         return replace(self, clock=clock)
 
     def remember(self) -> None:
-        """Keep ports, clock and channels (no secrets) for later commands, until the stack is taken down."""
-        self.state.remember(ports=dict(self.ports), clock=self.clock, channels=dict(self.channels))
+        """Keep ports, clock, channels (no secrets) and replicas for later commands, until the stack is taken down."""
+        self.state.remember(
+            ports=dict(self.ports), clock=self.clock, channels=dict(self.channels), replicas=self.replicas
+        )
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
@@ -95,6 +99,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
             if name in environment
         },
         channels=_channels(environment) or memory.get("channels", {}),
+        replicas=tuple(memory.get("replicas", ())),
     )
 
 

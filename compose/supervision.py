@@ -77,6 +77,21 @@ class Supervision:
         processes.end(self.state.root, _STOP_SECONDS)  # left over from a supervisord that was killed
         self._launch()
 
+    def change(self, parts: tuple[Part, ...]) -> None:
+        """Have these parts from now on: what is new is started, what is left out is ended, the others go on."""
+        before, self.parts = self.parts, {part.name: part for part in parts}
+        for part in parts:
+            if part.name not in before:
+                self.release(part.name)
+                self._script_file(part.name).write_text(self._script(part))
+        self._conf.write_text(self._configuration())
+        ((added, _, removed),) = self._ask("reloadConfig")
+        for name in removed:
+            self._ask("stopProcessGroup", name)
+            self._ask("removeProcessGroup", name)
+        for name in added:
+            self._ask("addProcessGroup", name)
+
     def end(self) -> list[int]:
         """Stop every part and supervisord, also when supervisord was killed before.
 
@@ -159,7 +174,7 @@ class Supervision:
     def _script_file(self, name: str) -> Path:
         return self.state.config / "start" / f"{name}.sh"
 
-    def _ask(self, method: str, *arguments: bool) -> Any:  # noqa: ANN401 - whatever the method returns
+    def _ask(self, method: str, *arguments: bool | str) -> Any:  # noqa: ANN401 - whatever the method returns
         transport = SupervisorTransport(None, None, f"unix://{self.state.socket}")
         with xmlrpc.client.ServerProxy("http://localhost", transport=transport) as server:
             return getattr(server.supervisor, method)(*arguments)

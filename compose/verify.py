@@ -156,7 +156,10 @@ def _plain(section: Any) -> Any:  # noqa: ANN401 - a part of a YAML document
 
 
 class Pages(ThreadingHTTPServer):
-    """`/healthz`: 200 once all is well, 503 and the problems otherwise. `/targets`: the replicas."""
+    """`/healthz`: 200 once all is well, 503 and the problems otherwise. `/targets`: the replicas.
+
+    PUT `/targets/SERVICE/N` lists none of them beyond the N-th, DELETE `/targets/SERVICE` all again.
+    """
 
     daemon_threads = True
 
@@ -167,7 +170,7 @@ class Pages(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Two pages, nothing else."""
+    """Two pages, and what `ContainerStack.scale` asks for."""
 
     server: Pages
     timeout = 5
@@ -180,6 +183,16 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(503 if problems else 200, "text/plain", "\n".join(problems) or "ok")
         else:
             self._answer(404, "text/plain", "/healthz or /targets")
+
+    def do_PUT(self) -> None:
+        if asked := re.fullmatch(r"/targets/([a-z-]+)/(\d{1,4})", self.path):
+            self.server.replicas.limit(asked[1], int(asked[2]))
+        self._answer(200 if asked else 404, "text/plain", "/targets/SERVICE/NUMBER")
+
+    def do_DELETE(self) -> None:
+        if asked := re.fullmatch(r"/targets/([a-z-]+)", self.path):
+            self.server.replicas.unlimit(asked[1])
+        self._answer(200 if asked else 404, "text/plain", "/targets/SERVICE")
 
     def _answer(self, status: int, kind: str, text: str) -> None:
         body = f"{text}\n".encode()

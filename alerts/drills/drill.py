@@ -41,6 +41,9 @@ class Drill:
     """Channels that the fault itself breaks: what reaches them of this alert is welcome, however late or often."""
     prepare: Callable[[Stack], None] = lambda stack: None
     """Waits, before anything is broken, for what the fault needs; raises TimeoutError where it does not come."""
+    replicas: int = 1
+    """Of the inference service: others are started before anything is broken, and taken away at the end, whatever
+    happens."""
     extra_bound: Callable[[Timing], float] = lambda timing: 0.0
     """Seconds that this fault takes beyond the alert's bound, where its path is longer than a rule's."""
 

@@ -6,7 +6,8 @@ the channels received, never from Prometheus' own opinion.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from urllib.parse import quote
 
 import httpx
@@ -16,6 +17,7 @@ from alerts.drills.drill import Drill, DrillRefused
 from alerts.drills.inbox import Message, messages
 from alerts.drills.judge import Report, expected, judge
 from alerts.drills.stack import Stack
+from alerts.rule import Alert
 from alerts.rules import catalogue
 from alerts.rules.inhibitors import tail_seconds, twin_name
 from alerts.timing import DELIVERY_SECONDS, NOTIFIER_SECONDS, duration
@@ -57,13 +59,31 @@ class _Run:
             resolve_deadline=resolve + extra + TOLERANCE_SECONDS,
         )
         # As long as a muted page would have needed to reach a channel; a ticket may take days.
-        muted = [self.known[mute.alert] for mute in alert.mutes]
-        self.watch = max((one.worst_bound(timing) for one in muted if one.severity == "page"), default=0.0)
+        pages = [one for one in _muted(alert, self.known) if one.severity == "page"]
+        self.watch = max((one.worst_bound(timing) for one in pages), default=0.0)
         self.before: frozenset[str] = frozenset()
         self.broken_at = self.mended_at = 0.0
 
     def run(self) -> Report:
         self._preflight()
+        with self._grown():
+            return self._prove()
+
+    @contextmanager
+    def _grown(self) -> Iterator[None]:
+        """With as many replicas as the drill needs; a user's own are left."""
+        if self.drill.replicas == 1:
+            yield
+            return
+        had = len(self.stack.replicas())
+        try:
+            self.say(f"waiting for {self.drill.replicas} replicas of the inference service")
+            self.stack.scale(max(had, self.drill.replicas))
+            yield
+        finally:
+            self.stack.scale(had)
+
+    def _prove(self) -> Report:
         self.broken_at = time.time()
         try:
             self.say(f"breaking: {self.drill.story}")
@@ -97,7 +117,7 @@ class _Run:
         """Wait while twins of an earlier incident would still mute the drill's alert; they end by themselves."""
         if not (muting := self._muting()) or self._active():
             return
-        longest = tail_seconds([self.known[self.drill.alert]], self.stack.timing)
+        longest = max(tail_seconds(self._muted_by(twin), self.stack.timing) for twin in muting)
         self.say(f"waiting up to {longest:.0f} s: an earlier incident still mutes {self.drill.alert}")
         give_up = time.time() + longest + TOLERANCE_SECONDS
         while muting and time.time() < give_up:
@@ -160,6 +180,11 @@ class _Run:
         twins = {twin_name(root, mute) for root, mute in edges}
         return {labels["alertname"] for labels in self._alerts()} & twins
 
+    def _muted_by(self, twin: str) -> list[Alert]:
+        """A twin stays for the slowest of all that it mutes."""
+        edges = [(root, mute) for root in self.known.values() for mute in root.mutes]
+        return [self.known[mute.alert] for root, mute in edges if twin_name(root, mute) == twin]
+
     def _alerts(self) -> list[dict[str, str]]:
         alerts = call("GET", f"{self.stack.url('prometheus')}/api/v1/alerts")["data"]["alerts"]
         return [alert["labels"] for alert in alerts]
@@ -170,3 +195,10 @@ class _Run:
         except httpx.HTTPError:
             return []  # asked again at the next poll; the deadline bounds it
         return [message for message in found if message.id not in self.before]
+
+
+def _muted(alert: Alert, known: Mapping[str, Alert]) -> Iterator[Alert]:
+    """What it mutes, and what that mutes in turn: a roll-up's members go on muting what users feel."""
+    for mute in alert.mutes:
+        yield known[mute.alert]
+        yield from _muted(known[mute.alert], known)

@@ -25,6 +25,14 @@ class Stack(Protocol):
         """Where the part listens, as `http://host:port` without a slash at the end."""
         ...
 
+    def replicas(self) -> tuple[str, ...]:
+        """Names of the parts that are the inference service: one, unless it was scaled."""
+        ...
+
+    def scale(self, replicas: int) -> None:
+        """Run so many replicas of the inference service; returns once all serve, and Prometheus sees just these."""
+        ...
+
     def kill(self, part: str) -> None:
         """End the part at once (SIGKILL, its children too); it is restarted unless held."""
         ...

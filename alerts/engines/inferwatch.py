@@ -32,6 +32,7 @@ def _recordings(timing: Timing) -> tuple[Recording, ...]:
     requests = _with_model(f'rate({llm.REQUEST_DURATION.count}{{engine="{KIND}"}}[{minute}])')
     well = _with_model(f'rate({llm.REQUEST_DURATION.count}{{engine="{KIND}", error_type=""}}[{minute}])')
     failed = llm.REQUEST_ERRORS.where(engine=KIND, error_type__re="|".join(SERVICE_FAULTS)).over(minute)
+    steps, inside = (metric.where(engine=KIND).over(lately) for metric in (llm.ENGINE_STEPS, llm.ENGINE_RESTARTS))
     counted = signals.FAILED_REQUESTS.where(engine=KIND)
     without = "gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, error_type"
     return (
@@ -52,7 +53,8 @@ def _recordings(timing: Timing) -> tuple[Recording, ...]:
         record(signals.INTER_TOKEN_LATENCY, _own_buckets(llm.INTER_TOKEN_LATENCY, minute)),
         record(signals.QUEUE_TIME, _own_buckets(llm.QUEUE_TIME, minute)),
         record(signals.REQUEST_DURATION, _buckets(llm.REQUEST_DURATION, minute, ', error_type=""')),
-        record(signals.RESTARTS, f"resets({llm.ENGINE_STEPS.where(engine=KIND).over(lately)})"),
+        # Of the process and, where that lives on, of the engine in it; rounded, since a rate extrapolates a little.
+        record(signals.RESTARTS, f"resets({steps}) + round(increase({inside}))"),
         record(signals.KV_CACHE_USAGE, str(llm.KV_CACHE_USAGE.where(engine=KIND))),
         record(signals.PREEMPTIONS, f"rate({llm.PREEMPTIONS.where(engine=KIND).over(minute)})"),
         record(signals.REJECTIONS, f"rate({llm.REJECTIONS.where(engine=KIND).over(minute)})"),

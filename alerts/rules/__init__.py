@@ -115,4 +115,4 @@ def _written(group: Group, timing: Timing, objectives: Objectives, known: dict[s
 
 
 def _by_severity(alert: Alert) -> tuple[Alert, ...]:
-    return page_and_ticket(alert) if alert.breaks_replica else (alert,)
+    return page_and_ticket(alert) if alert.breaks_replica and alert.severity == "page" else (alert,)

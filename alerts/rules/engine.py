@@ -39,7 +39,7 @@ def group(timing: Timing, objectives: Objectives) -> Group:
     """Signals of all engines, then their alerts, in one group: no evaluation is lost between them."""
     up = record(signals.ENGINE_UP, 'up{engine!=""}')
     native = tuple(recording for adapter in ENGINES for recording in adapter.recordings(timing))
-    return Group("engine", (up, *native), (_down(timing), _hung(timing)))
+    return Group("engine", (up, *native), (_down(timing), _hung(timing), _not_loaded(timing)))
 
 
 def _down(timing: Timing) -> Alert:
@@ -101,5 +101,25 @@ def _hung(timing: Timing) -> Alert:
         soonest=window - timing.scrape_interval,
         hops=2,  # the probe's signal is recorded in the group `service`
         mutes=_MUTES,
+        breaks_replica=True,
+    )
+
+
+def _not_loaded(timing: Timing) -> Alert:
+    bridge = duration(timing.window(15))  # one missed scrape must not reset `for`
+    return Alert(
+        name="EngineModelNotLoaded",
+        expr=f"last_over_time({signals.MODEL_LOADED.over(bridge)}) == 0",
+        severity="ticket",
+        cls="root",
+        component="engine",
+        summary="Model not loaded: {{ $labels.service }} on {{ $labels.host }}",
+        impact="This replica of {{ $labels.service }} serves nobody; where it is needed, ServiceCapacityLost pages.",
+        action="Read the engine's log from its last start: a wrong path, too little memory, or a download that hangs.",
+        description="{{ $labels.engine }} at {{ $labels.instance }} runs, but has not had {{ $labels.model }} in "
+        "memory for two minutes.",
+        board=_BOARD,
+        pending=120,
+        keep_firing=120,
         breaks_replica=True,
     )

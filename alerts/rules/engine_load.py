@@ -36,7 +36,6 @@ def group(timing: Timing, objectives: Objectives) -> Group:
         "engine_load",
         (),
         (
-            _not_loaded(timing),
             _crash_loop(timing, objectives),
             _backlog(timing, objectives),
             _kv_cache(timing, objectives),
@@ -77,20 +76,6 @@ def _ticket(  # noqa: PLR0913 - the parts of an Alert that differ
 def _last(timing: Timing, signal: signals.Signal) -> str:
     """The newest value of a signal; one missed scrape must not reset `for`."""
     return f"last_over_time({signal.over(duration(timing.window(15)))})"
-
-
-def _not_loaded(timing: Timing) -> Alert:
-    return _ticket(
-        "EngineModelNotLoaded",
-        f"{_last(timing, signals.MODEL_LOADED)} == 0",
-        pending=120,
-        cls="root",
-        summary="Model not loaded: " + WHICH,
-        impact="This replica of {{ $labels.service }} serves nobody; where it is needed, ServiceCapacityLost pages.",
-        action="Read the engine's log from its last start: a wrong path, too little memory, or a download that hangs.",
-        description="{{ $labels.engine }} at {{ $labels.instance }} runs, but has not had {{ $labels.model }} in "
-        "memory for two minutes.",
-    )
 
 
 def _crash_loop(timing: Timing, objectives: Objectives) -> Alert:

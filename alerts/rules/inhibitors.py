@@ -3,7 +3,8 @@
 A twin exists from the moment its root is pending (so that a symptom is muted before it is sent) until the
 tail after its root has resolved (so that a symptom that clears later does not page then). It mutes by
 being the source of an inhibit rule; it is routed to nobody. Only firing leaves a tail: a blip that was
-never more than pending stops muting at once.
+never more than pending stops muting at once. Nor does a root mute a whole service that was pending before and
+did not fire: replicas that take turns to fail keep one of them pending for ever, and nobody would be told.
 """
 
 from collections.abc import Mapping
@@ -11,6 +12,9 @@ from collections.abc import Mapping
 from alerts.rule import Alert, Mute
 from alerts.signals import ENGINE_GPU, ENGINE_GPU_FAILED
 from alerts.timing import Timing, duration
+
+TURNS_SECONDS = 60
+"""A root that was pending so recently in vain announces no page: some scrapes of each of a few replicas."""
 
 
 def twin_name(root: Alert, mute: Mute) -> str:
@@ -37,9 +41,17 @@ def _twin(name: str, root: Alert, mutes: list[Mute], timing: Timing, catalogue: 
     paging = ', severity="page"' if mutes[0].whole_service else ""
     state = f'ALERTS{{alertname="{root.name}"{paging}}}'
     fired = f'ALERTS{{alertname="{root.name}", alertstate="firing"{paging}}}'
+    lately = f"max_over_time({fired}[{tail}])"
+    if mutes[0].whole_service and root.pending:
+        announced = f"{_scoped(root, mutes[0], state)}\nunless {_scoped(root, mutes[0], _pended_before(root, timing))}"
+        expr = f"{announced}\nor\n{_scoped(root, mutes[0], lately)}"
+    elif mutes[0].by_engine:
+        expr = _scoped(root, mutes[0], f"{state} or {lately}")  # the engines of all GPUs are looked up once
+    else:
+        expr = f"{_scoped(root, mutes[0], state)}\nor\n{_scoped(root, mutes[0], lately)}"
     return Alert(
         name=name,
-        expr=_scoped(root, mutes[0], state, f"max_over_time({fired}[{tail}])"),
+        expr=expr,
         severity="none",
         cls="inhibitor",
         component=root.component,
@@ -50,14 +62,20 @@ def _twin(name: str, root: Alert, mutes: list[Mute], timing: Timing, catalogue: 
     )
 
 
-def _scoped(root: Alert, mute: Mute, now: str, lately: str) -> str:
+def _pended_before(root: Alert, timing: Timing) -> str:
+    """A root that was pending so long ago that it fires by now, unless it was another time."""
+    pending = f'ALERTS{{alertname="{root.name}", alertstate="pending", severity="page"}}'
+    ago = duration(timing.pending(root.pending) + timing.evaluation_interval)
+    return f"max_over_time({pending}[{duration(timing.window(TURNS_SECONDS))}] offset {ago})"
+
+
+def _scoped(root: Alert, mute: Mute, state: str) -> str:
     """A root's state, on the labels of a mute."""
     scope = ", ".join(mute.equal)
     if not mute.by_engine:
-        return f"max by ({scope}) ({now})\nor\nmax by ({scope}) ({lately})"
+        return f"max by ({scope}) ({state})"
     engines = ENGINE_GPU_FAILED if root.breaks_replica else ENGINE_GPU
-    gpus = f"max by (cluster, uuid) ({now} or {lately})"
-    return f"max by ({scope}) ({engines} * on (cluster, uuid) group_left () {gpus})"
+    return f"max by ({scope}) ({engines} * on (cluster, uuid) group_left () max by (cluster, uuid) ({state}))"
 
 
 def engines_remembered(roots: tuple[Alert, ...], timing: Timing, catalogue: Mapping[str, Alert]) -> float:

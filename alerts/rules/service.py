@@ -17,6 +17,7 @@ RIGHT_RATIO = 0.8
 sums depend on its batch (exporters/probe/README.md) are rarer than one answer in five."""
 WRONG_WINDOW_SECONDS = 120
 
+_OF_USERS = ("ServiceDown", "SloFastBurn")
 ENGINE_TICKETS = ("EngineQueueBacklog", "EngineRejections", "EngineErrorsInternal")
 """Tickets that say why users are hurt, and are no news once a page says that they are."""
 
@@ -38,7 +39,8 @@ def _probed(metric: Metric) -> str:
 
 
 def _capacity_lost(timing: Timing) -> Alert:
-    needed = f'`{signals.REPLICAS_NEEDED}{{cluster="%s", namespace="%s", service="%s"}}`'
+    of = '{cluster="%s", namespace="%s", service="%s"}` $labels.cluster $labels.namespace $labels.service'
+    broken = f'query (printf `{signals.ENGINE_ROOT}{of}) | sortByLabel "instance"'
     return Alert(
         name="ServiceCapacityLost",
         expr=f"{signals.REPLICAS_HEALTHY} < {signals.REPLICAS_NEEDED}",
@@ -49,9 +51,12 @@ def _capacity_lost(timing: Timing) -> Alert:
         impact="Users of {{ $labels.service }} wait longer or are turned away; with no replica left, all of them are.",
         action="See on the board which engines of {{ $labels.service }} are not well; bring one back or add one.",
         description="Fewer replicas of {{ $labels.service }} are healthy than objectives.yaml says that its users "
-        "need, and no single engine has been broken for long enough to page by itself.",
-        value="{{ $value | humanize }} healthy replicas",
-        threshold=f"{{{{ with printf {needed} $labels.cluster $labels.namespace $labels.service | query }}}}"
+        "need, and no engine's own page says why.",
+        value="{{ $value | humanize }} healthy replicas{{ range $i, $one := "
+        + broken
+        + " }}{{ if $i }}, {{ else }} without "
+        "{{ end }}{{ $one.Labels.instance }} ({{ $one.Labels.root }}){{ end }}",
+        threshold=f"{{{{ with query (printf `{signals.REPLICAS_NEEDED}{of}) }}}}"
         "{{ . | first | value | humanize }}{{ end }} needed",
         board=_BOARD,
         pending=15,
@@ -60,7 +65,7 @@ def _capacity_lost(timing: Timing) -> Alert:
         delay=timing.scrape_timeout,
         window=timing.window(HUNG_WINDOW_SECONDS),
         hops=2,  # replicas are counted in the group `engine`
-        mutes=(Mute("ServiceDown", (CLUSTER, SERVICE)), Mute("SloFastBurn", (CLUSTER, SERVICE))),
+        mutes=tuple(Mute(alert, (CLUSTER, SERVICE)) for alert in (*_OF_USERS, "EngineModelNotLoaded")),
     )
 
 

@@ -139,7 +139,7 @@ def test_a_drill_waits_until_no_earlier_incident_mutes_its_alert(prometheus, cap
     # The last answer shows that it has gone on to look for active alerts.
     with pytest.raises(DrillRefused, match="already active: TargetDown"):
         run(untouched(drill), ScriptedStack(url), print)
-    assert capsys.readouterr().out == "waiting up to 10 s: an earlier incident still mutes ServiceDown\n"
+    assert capsys.readouterr().out == "waiting up to 15 s: an earlier incident still mutes ServiceDown\n"
 
 
 def test_a_drill_waits_until_the_end_of_an_earlier_incident_is_told(prometheus):
@@ -151,6 +151,44 @@ def test_a_drill_waits_until_the_end_of_an_earlier_incident_is_told(prometheus):
     with pytest.raises(DrillRefused, match="already active: TargetDown"):
         run(untouched(DRILL), ScriptedStack(url), print)
     assert (ended, len(answers)) == ([], 1)
+
+
+class ScalingStack(ScriptedStack):
+    """Counts its replicas instead of running them."""
+
+    def __init__(self, base, had):
+        super().__init__(base)
+        self.scaled, self.now = [], had
+
+    def replicas(self):
+        return tuple(f"inference-{number}" for number in range(1, self.now + 1))
+
+    def scale(self, replicas):
+        self.scaled.append(replicas)
+        self.now = replicas
+
+
+@pytest.mark.parametrize(("had", "grown"), [(1, [2, 1]), (3, [3, 3])])
+def test_what_a_drill_grew_is_taken_away_even_where_it_is_interrupted(had, grown, prometheus):
+    url, answers, _ = prometheus
+    answers[:] = [[]]
+
+    def interrupted(stack):
+        assert len(stack.replicas()) == grown[0]
+        raise KeyboardInterrupt
+
+    stack = ScalingStack(url, had)
+    drill = replace(DRILL, replicas=2, inject=interrupted, mend=lambda stack: None)
+    with pytest.raises(KeyboardInterrupt):
+        run(drill, stack, print)
+    assert stack.scaled == grown
+
+
+def test_a_refused_drill_grows_nothing(prometheus):
+    stack = ScalingStack(prometheus[0], 1)
+    with pytest.raises(DrillRefused):
+        run(replace(untouched(DRILL), replicas=2), stack, print)
+    assert stack.scaled == []
 
 
 def test_a_stack_whose_messages_reach_people_is_not_drilled():

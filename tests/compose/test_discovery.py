@@ -78,5 +78,24 @@ def test_another_engine_that_answers_to_the_same_name_is_counted_once_as_what_it
     }
 
 
+def test_a_replica_beyond_the_limit_is_no_target_whether_it_was_seen_before_or_not(
+    replicas: Replicas, names: Names
+) -> None:
+    targets(replicas)
+    replicas.limit("inference", 1)
+    names.running["inference"].append("inferwatch-inference-3")
+    assert addresses(replicas) == ["inferwatch-inference-1:8000"]
+    replicas.unlimit("inference")
+    assert len(addresses(replicas)) == 3
+
+
+def test_a_limit_that_nobody_lifts_ends_by_itself(replicas: Replicas, names: Names) -> None:
+    replicas.limit("inference", 1)
+    names.now = REMEMBERED_SECONDS - 1
+    assert len(addresses(replicas)) == 1
+    names.now = REMEMBERED_SECONDS
+    assert len(addresses(replicas)) == 2
+
+
 def test_nothing_is_a_target_where_nothing_runs() -> None:
     assert targets(Replicas("node-3", Names(), lambda: 0)) == []

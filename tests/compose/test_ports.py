@@ -51,3 +51,15 @@ def test_a_taken_port_names_its_variable_and_its_holder():
 
 def test_a_free_port_is_not_taken(free_port):
     assert ports.taken({"prometheus": free_port()}) == []
+
+
+def test_the_next_free_ports_leave_out_those_that_are_taken(free_port):
+    first = free_port()
+    expected = [number for number in range(first + 1, first + 20) if ports.taken({"inference": number}) == []][:3]
+    with socket.create_server(("127.0.0.1", expected[0])):
+        assert ports.next_free(first, 2) == tuple(expected[1:])
+
+
+def test_more_ports_than_there_are_is_an_error():
+    with pytest.raises(OSError, match="no 2 free ports above 65534"):
+        ports.next_free(65534, 2)

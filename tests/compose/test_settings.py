@@ -1,5 +1,7 @@
 """Settings come from the environment, then from the running stack, then from defaults."""
 
+from dataclasses import replace
+
 import pytest
 
 from compose.parts import parts
@@ -30,6 +32,19 @@ def test_ports_and_clock_of_a_running_stack_need_no_environment(tmp_path):
     later = from_environment(environment(tmp_path))
     assert later.url("prometheus") == "http://127.0.0.1:19090"
     assert later.timing.scrape_interval == 1
+
+
+def test_replicas_of_a_running_stack_are_parts_for_later_commands(tmp_path):
+    started = replace(from_environment(environment(tmp_path)), replicas=(8003, 8001))
+    started.state.create()
+    started.remember()
+    first, *_, second, third = parts(from_environment(environment(tmp_path)))
+    assert [(part.name, part.url) for part in (second, third)] == [
+        ("inference-2", "http://127.0.0.1:8003"),
+        ("inference-3", "http://127.0.0.1:8001"),
+    ]
+    assert second.labels == first.labels
+    assert second.environment == first.environment
 
 
 def test_a_stack_that_is_down_is_forgotten(tmp_path):

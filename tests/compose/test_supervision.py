@@ -124,6 +124,23 @@ def test_a_part_whose_command_changed_is_started_anew(up, supervised, web, event
     assert changed.processes()["web"].pid
 
 
+def test_a_part_comes_and_goes_while_the_others_go_on(up, web, eventually, state, pids_of):
+    (first,), second = up.parts.values(), web("second")
+    before = running_pid(up, "web")
+    up.hold("web")  # so that a restart would show
+    up.change((first, second))
+    eventually(lambda: serving(up, "second"))
+    up.hold("second")
+    up.kill("second")
+    up.change((first,))
+    assert len(pids_of(state)) == 2  # supervisord and the first
+    up.change((first, second))
+    eventually(lambda: serving(up, "second"))
+    assert running_pid(up, "web") == before
+    assert up.end() == []
+    assert pids_of(state) == []
+
+
 def test_two_stacks_run_side_by_side_and_end_apart(supervised, web, tmp_path, state, pids_of, eventually):
     other_state = State((tmp_path / "other").resolve())
     other_state.create()

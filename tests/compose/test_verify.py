@@ -210,4 +210,11 @@ def test_its_health_tells_what_is_wrong_and_its_targets_are_the_replicas() -> No
             assert client.get("/healthz").status_code == 200
             assert [target["targets"] for target in client.get("/targets").json()] == [["x-inference-1:8000"]]
             assert client.get("/elsewhere").status_code == 404
+            assert client.put("/targets/inference/0").status_code == 200
+            assert client.get("/targets").json() == []
+            assert client.delete("/targets/inference").status_code == 200
+            replicas.look(inside.DISCOVERED[0])
+            assert len(client.get("/targets").json()) == 1
+            assert client.put("/targets/inference/many").status_code == 404
+            assert client.delete("/targets").status_code == 404
         pages.shutdown()

@@ -1,6 +1,7 @@
 """The stack as a newcomer gets it: it comes up, serves, is watched, and every drill is heard of as it should be."""
 
 import json
+import os
 import time
 from dataclasses import replace
 
@@ -12,6 +13,8 @@ from alerts.drills import DRILLS
 from alerts.drills.run import run
 from alerts.rules import catalogue
 from alerts.timing import duration, load
+from compose.native import NativeStack
+from compose.settings import from_environment
 from dashboards.queries import RECENT
 from tests.boards import EMPTY, each_panel, targets, trouble
 
@@ -206,21 +209,46 @@ def test_a_drill_is_heard_of_exactly_as_it_should_be(running, drill):
     recent = 'last_over_time(ALERTS{severity=~"page|ticket", component!="host"}[12s])'
     eventually(lambda: not running.query(recent), seconds=60)
     before = {message["id"] for message in running.messages()}
-    broken_at = time.time()
     report = run(drill, running.native, print)
 
     assert report.problems == []
-    paged_at = broken_at + max(report.paged.values())
+    new = [message for message in running.messages() if message["id"] not in before]
+    # What is true of the machine that the tests run on, and what the fault's own channel gets late, are no part of it.
+    heard = [one for one in new if "/runbooks/Host" not in str(one["raw"]) and one["channel"] not in drill.broken]
+    # Not reckoned from the start of the run, which may first have to wait for replicas.
+    paged_at = max(one["received_at"] for one in heard if one["status"] == "firing")
     timing = running.native.timing
     alert = catalogue(timing)[drill.alert]
     for expr in expressions_that_show(drill, alert):
         assert shown_until(running, on_this_clock(expr, alert, timing), paged_at), expr
-    new = [message for message in running.messages() if message["id"] not in before]
-    # What is true of the machine that the tests run on, and what the fault's own channel gets late, are no part of it.
-    heard = [one for one in new if "/runbooks/Host" not in str(one["raw"]) and one["channel"] not in drill.broken]
     counted = sorted((message["channel"], message["status"]) for message in heard)
     assert counted == sorted((channel, status) for channel in drill.channels for status in ("firing", "resolved"))
     assert all(message["title"] and message["text"] for message in heard)
+
+
+def test_replicas_come_and_go_without_a_word(running):
+    """Not even a pending alert: whoever is added or taken away on purpose is not down. `up` takes away what is left."""
+    before, begun = status(running), time.time()
+    stack = NativeStack(from_environment({**os.environ, **running.environment}))
+    try:
+        stack.scale(3)
+        grown = status(running)
+        scraped = running.query('up{job="inference", service="inference", engine="inferwatch"} == 1')
+        assert set(grown) - set(before) == {"inference-2", "inference-3"}
+        assert all(part["healthy"] for part in grown.values())
+        assert {one["metric"]["instance"] for one in scraped} == {
+            grown[name]["url"].removeprefix("http://") for name in stack.replicas()
+        }
+    finally:
+        again = running.command("up")
+    assert again.returncode == 0, again.stderr
+    assert status(running) == before
+    assert len(running.query("llm:up")) == 1
+    time.sleep(2 * stack.timing.pending(15))  # whatever was left would be pending by now
+
+    since = f"[{int(time.time() - begun)}s]"
+    for about in ('component=~"engine|service|gpu"', 'job="inference"'):
+        assert running.query(f'count_over_time(ALERTS{{severity=~"page|ticket", {about}}}{since})') == []
 
 
 def test_an_unknown_drill_is_a_usage_error(running):
