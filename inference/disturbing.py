@@ -16,6 +16,7 @@ from inference.faults import (
     OOM,
     QUEUE_STALL,
     SLOW_STEPS,
+    SMALL_CACHE,
     WRONG_ANSWERS,
     Faults,
 )
@@ -24,6 +25,8 @@ _log = logging.getLogger(__name__)
 
 SLOW_STEP_SECONDS = 0.25
 """Ten tokens then take as long as any objective for a stream would let a hundred take."""
+SMALL_CACHE_TOKENS = 96
+"""Three answers of a sentence: the next in the batch takes the place of another."""
 _CRASH_SECONDS = 0.2
 """So that whoever switched the crash on still gets an answer."""
 _LIFE_SECONDS = 1.0
@@ -70,6 +73,10 @@ class FaultyEngine:
     def admits(self) -> bool:
         """Whether the queue moves."""
         return not self._faults.is_on(QUEUE_STALL)
+
+    def cache_tokens(self) -> int | None:
+        """What is left of the KV cache."""
+        return SMALL_CACHE_TOKENS if self._faults.is_on(SMALL_CACHE) else None
 
     def reading(self) -> None:
         """Run out of memory."""

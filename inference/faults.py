@@ -33,6 +33,9 @@ ERROR = FaultKind("error", "Requests fail with internal_error before they are qu
 OOM = FaultKind("oom", "The prompts of requests do not fit into memory: they fail with oom.", _ALL)
 REJECT = FaultKind("reject", "Requests are refused as if the queue were full: 429 queue_full.", _ALL)
 QUEUE_STALL = FaultKind("queue_stall", "Nobody comes from the queue into the batch; who runs goes on.", _SECONDS)
+SMALL_CACHE = FaultKind(
+    "small_cache", "Most of the KV cache is gone: 96 tokens of it are left, and a batch needs more.", _SECONDS
+)
 STREAM_CUT = FaultKind("stream_cut", "Streams break off after their first piece, without an end.", _ALL)
 MODEL_NOT_LOADED = FaultKind("model_not_loaded", "The model is gone: requests get 503 and /ready says so.", _SECONDS)
 WRONG_MODEL = FaultKind("wrong_model", "Another model name is served: requests for the right one get 404.", _SECONDS)
@@ -51,6 +54,7 @@ FAULTS = (
     OOM,
     REJECT,
     QUEUE_STALL,
+    SMALL_CACHE,
     STREAM_CUT,
     MODEL_NOT_LOADED,
     WRONG_MODEL,

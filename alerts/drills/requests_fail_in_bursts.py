@@ -2,8 +2,7 @@
 
 import time
 
-import httpx
-
+from alerts.drills import traffic
 from alerts.drills.calls import call
 from alerts.drills.drill import PAGE, Drill
 from alerts.drills.stack import Stack
@@ -11,7 +10,6 @@ from alerts.drills.stack import Stack
 _REQUESTS = 150
 """Of one burst: beside the prober's requests, and some users', far more than may fail in half an hour."""
 _BURSTS = 2
-_SECONDS = 10
 
 
 def _inject(stack: Stack) -> None:
@@ -24,13 +22,8 @@ def _inject(stack: Stack) -> None:
 
 def _fail(stack: Stack) -> None:
     """A burst. The fault ends with it, so that no two probes in a row meet it."""
-    base = stack.url("inference")
-    model = call("GET", f"{base}/v1/models")["data"][0]["id"]
-    call("PUT", f"{base}/admin/faults/error", {"count": _REQUESTS})
-    body = {"model": model, "prompt": "1", "max_tokens": 1}
-    with httpx.Client(base_url=base, timeout=_SECONDS, trust_env=False) as client:
-        for _ in range(_REQUESTS):
-            client.post("/v1/completions", json=body)
+    call("PUT", f"{stack.url('inference')}/admin/faults/error", {"count": _REQUESTS})
+    traffic.send(stack, _REQUESTS)
     _mend(stack)
 
 

@@ -18,6 +18,9 @@ class Disturbances(Protocol):
     def admits(self) -> bool:
         """Whether requests may come from the queue into the batch."""
 
+    def cache_tokens(self) -> int | None:
+        """Tokens of the KV cache that may be used; None for all that there are."""
+
     def reading(self) -> None:
         """Before a prompt is read; may raise, which ends that request alone."""
 
@@ -41,6 +44,10 @@ class Undisturbed:
     def admits(self) -> bool:
         """They may."""
         return True
+
+    def cache_tokens(self) -> int | None:
+        """All of it."""
+        return None
 
     def reading(self) -> None:
         """Go on."""

@@ -189,7 +189,8 @@ class Engine:
             generated_tokens=self._counters.generated_tokens,
             since_turn_seconds=time.monotonic() - self._turned,
             kv_used_tokens=self._scheduler.kv_used_tokens,
-            kv_capacity_tokens=self._kv_capacity,
+            # 0 without a model, and less where a fault took some.
+            kv_capacity_tokens=min(self._kv_capacity, self._scheduler.kv_tokens),
             preemptions=self._counters.preemptions,
             restarts=self._restarts,
             fingerprint=self._fingerprint,

@@ -44,7 +44,7 @@ class Scheduler:
     def __init__(self, slots: int, queue_limit: int) -> None:
         self._slots = slots
         self._queue_limit = queue_limit
-        self._kv_tokens = 0
+        self._kv_held = self._kv_tokens = 0
         self._waiting: deque[Generation] = deque()
         self._rows: list[Generation] = []
         self._admitted: list[Generation] = []
@@ -70,6 +70,12 @@ class Scheduler:
         with self._changed:
             return sum(row.cached for row in self._rows)
 
+    @property
+    def kv_tokens(self) -> int:
+        """Tokens that the KV cache holds."""
+        with self._changed:
+            return self._kv_tokens
+
     def open(self, kv_tokens: int) -> None:
         """Let requests in.
 
@@ -77,8 +83,13 @@ class Scheduler:
             kv_tokens: What the KV cache holds, over all slots; no less than one slot's.
         """
         with self._changed:
-            self._kv_tokens = kv_tokens
+            self._kv_held = self._kv_tokens = kv_tokens
             self._closed = False
+
+    def limit(self, kv_tokens: int | None) -> None:
+        """Use so many tokens of the KV cache at most, or all that there are."""
+        with self._changed:
+            self._kv_tokens = self._kv_held if kv_tokens is None else min(kv_tokens, self._kv_held)
 
     def enqueue(self, generation: Generation) -> None:
         """Put a request at the end of the queue.

@@ -93,6 +93,7 @@ class Turning:
                 self._move(self._scheduler.retire(generation))
 
     def _make_room(self) -> None:
+        self._scheduler.limit(self._disturbances.cache_tokens())
         while preempted := self._scheduler.preempt():
             generation, moves = preempted
             generation.forget_cache()

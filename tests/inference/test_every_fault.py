@@ -66,6 +66,20 @@ def test_a_queue_stall_holds_newcomers_while_the_running_answer_goes_on(service,
         assert len(waiting.result()) == 2
 
 
+def test_a_small_cache_preempts_the_newest_and_everybody_still_gets_a_whole_answer(service, asking):
+    before = service.sample(llm.PREEMPTIONS)
+    with service.fault("small_cache"), ThreadPoolExecutor(4) as pool:
+        answers = [pool.submit(asking.complete, service.client, "hello", 48) for _ in range(4)]
+        service.until(lambda: service.sample(llm.KV_CACHE_CAPACITY) == 96)
+        assert all(len(answer.result()) == 48 for answer in answers)
+    assert service.sample(llm.PREEMPTIONS) > before
+    service.until(lambda: service.sample(llm.KV_CACHE_CAPACITY) > 96)
+    preempted = service.sample(llm.PREEMPTIONS)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: asking.complete(service.client, "hello", 48), range(4)))
+    assert service.sample(llm.PREEMPTIONS) == preempted
+
+
 def test_a_cut_stream_ends_in_the_middle_and_counts_as_an_error(service, asking):
     before = service.sample(llm.REQUEST_ERRORS, error_type="internal_error")
     with service.fault("stream_cut", count=1), pytest.raises(httpx.RemoteProtocolError, match="incomplete"):

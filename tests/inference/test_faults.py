@@ -8,7 +8,7 @@ from inference.faults import ERROR, FAULTS, HANG, Faults
 
 def test_names_are_those_of_the_contract():
     contract = "hang slow_steps error oom reject queue_stall stream_cut model_not_loaded wrong_model wrong_answers"
-    assert {kind.name for kind in FAULTS} == {*contract.split(), "crash", "crash_loop", "memory_leak"}
+    assert {kind.name for kind in FAULTS} == {*contract.split(), "crash", "crash_loop", "memory_leak", "small_cache"}
 
 
 def test_a_fault_that_is_off_never_strikes():

@@ -21,6 +21,8 @@ _DRIVER_STATES = ("ok", "not_loaded", "mismatch")
 _READ_ONLY = ("index", "uuid", "name")
 _LARGEST_XID = 999
 _MOST_LINKS = 18
+_LARGEST_RECOVERY_ACTION = 7
+_MOST_ERRORS_PER_SECOND = 10_000
 _LONGEST_LIST = 64
 
 
@@ -163,6 +165,11 @@ def _check_gpu(machine: SimulatedMachine, wanted: dict[str, object]) -> None:
 def _checks(machine: SimulatedMachine) -> dict[str, tuple[Callable[[object], bool], str]]:
     """For each field that can be set: whether a value is right, and what would be."""
     usable = machine.profile.memory_total_bytes - machine.profile.memory_reserved_bytes
+    lanes = machine.profile.pcie_lanes
+    rate: tuple[Callable[[object], bool], str] = (
+        lambda value: _number(value, 0, _MOST_ERRORS_PER_SECOND),
+        f"a number from 0 to {_MOST_ERRORS_PER_SECOND}",
+    )
     return {
         "temperature_celsius": (lambda value: _number(value, -40, 150), "a number from -40 to 150"),
         "utilization_ratio": (lambda value: _number(value, 0, 1), "a number from 0 to 1"),
@@ -180,10 +187,18 @@ def _checks(machine: SimulatedMachine) -> dict[str, tuple[Callable[[object], boo
         ),
         "remap_pending": (lambda value: isinstance(value, bool), "true or false"),
         "remap_failure": (lambda value: isinstance(value, bool), "true or false"),
+        "sram_worn": (lambda value: isinstance(value, bool), "true or false"),
+        "recovery_action": (
+            lambda value: _whole(value, 0, _LARGEST_RECOVERY_ACTION),
+            f"a whole number from 0 to {_LARGEST_RECOVERY_ACTION}",
+        ),
         "nvlink_down": (
             lambda value: _list_of(value, lambda one: _whole(one, 0, _MOST_LINKS - 1)),
             f"a list of whole numbers from 0 to {_MOST_LINKS - 1}",
         ),
+        "nvlink_errors_per_second": rate,
+        "pcie_lanes": (lambda value: _whole(value, 1, lanes), f"a whole number from 1 to {lanes}"),
+        "pcie_replays_per_second": rate,
         "unsupported": (
             lambda value: _list_of(value, lambda one: isinstance(one, str) and one.startswith("nvml")),
             "a list of NVML function names",

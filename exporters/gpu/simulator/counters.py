@@ -1,6 +1,6 @@
 """What a simulated GPU counts since its driver was loaded: time held down, bytes moved, time busy."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from exporters.gpu.simulator.profiles import Profile
 
@@ -31,15 +31,26 @@ class Counts:
     """Each way."""
     nvlink_bytes: float = 0.0
     """Each way, all links together."""
+    nvlink_errors: float = 0.0
+    """Packets that the first link sent again."""
+    pcie_replays: float = 0.0
+    """Packets that were sent again."""
 
 
 def after(counts: Counts, profile: Profile, use: float, reasons: tuple[str, ...], seconds: float) -> Counts:
-    """The counters after some time at this utilization, held down for these reasons."""
+    """The counters after some time at this utilization, held down for these reasons, with links that are whole."""
     busy = activity(use)
-    return Counts(
-        counts.seconds + seconds,
-        counts.throttled_seconds | {one: counts.throttled_seconds.get(one, 0.0) + seconds for one in reasons},
-        {part: counts.busy_seconds.get(part, 0.0) + share * seconds for part, share in busy.items()},
-        counts.pcie_bytes + _PCIE_BYTES_PER_SECOND * use * seconds,
-        counts.nvlink_bytes + (_NVLINK_BYTES_PER_SECOND * use * seconds if profile.nvlinks else 0.0),
+    return replace(
+        counts,
+        seconds=counts.seconds + seconds,
+        throttled_seconds=counts.throttled_seconds
+        | {one: counts.throttled_seconds.get(one, 0.0) + seconds for one in reasons},
+        busy_seconds={part: counts.busy_seconds.get(part, 0.0) + share * seconds for part, share in busy.items()},
+        pcie_bytes=counts.pcie_bytes + _PCIE_BYTES_PER_SECOND * use * seconds,
+        nvlink_bytes=counts.nvlink_bytes + (_NVLINK_BYTES_PER_SECOND * use * seconds if profile.nvlinks else 0.0),
     )
+
+
+def erring(counts: Counts, *, nvlink: float, pcie: float) -> Counts:
+    """The counters with so many packets more that links had to send again."""
+    return replace(counts, nvlink_errors=counts.nvlink_errors + nvlink, pcie_replays=counts.pcie_replays + pcie)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
-from exporters.gpu.simulator.counters import Counts, after
+from exporters.gpu.simulator.counters import Counts, after, erring
 from exporters.gpu.simulator.profiles import Profile
 
 GpuState = Literal["ok", "lost", "hang"]
@@ -59,7 +59,12 @@ class Override:
     throttle: tuple[str, ...] | None = None
     remap_pending: bool | None = None
     remap_failure: bool | None = None
+    sram_worn: bool | None = None
+    recovery_action: int | None = None
     nvlink_down: tuple[int, ...] | None = None
+    nvlink_errors_per_second: float | None = None
+    pcie_lanes: int | None = None
+    pcie_replays_per_second: float | None = None
     unsupported: tuple[str, ...] | None = None
 
 
@@ -83,8 +88,14 @@ class Observation:
     """Reasons that hold the clocks down, of `THROTTLE_REASONS`."""
     remap_pending: bool
     remap_failure: bool
+    sram_worn: bool
+    """Whether on-chip memory had more errors over the card's life than NVIDIA accepts."""
+    recovery_action: int
+    """As NVML codes it: 0 nothing, 1 a reset of the GPU, 2 a restart of the host; 3 to 7 are rarer."""
     nvlink_down: tuple[int, ...]
     """Links that are inactive, by index."""
+    pcie_lanes: int
+    """Lanes in use."""
     unsupported: tuple[str, ...]
     """NVML functions that this card answers with NOT_SUPPORTED, beside those of its profile."""
     clock_megahertz: tuple[int, int, int, int]
@@ -130,7 +141,12 @@ class SimulatedGpu:
         settled = self._profile.coolant_celsius + self._shown_power() * self._profile.celsius_per_watt
         self._temperature += (settled - self._temperature) * _settled(_HEAT_SETTLES_SECONDS)
         self._energy += self._shown_power() * STEP_SECONDS
-        self._counts = after(self._counts, self._profile, self._shown_use(), self._reasons(), STEP_SECONDS)
+        counts = after(self._counts, self._profile, self._shown_use(), self._reasons(), STEP_SECONDS)
+        self._counts = erring(
+            counts,
+            nvlink=(self.override.nvlink_errors_per_second or 0.0) * STEP_SECONDS,
+            pcie=(self.override.pcie_replays_per_second or 0.0) * STEP_SECONDS,
+        )
 
     def observe(self) -> Observation:
         """What the sensors show now, values set from outside included."""
@@ -153,7 +169,10 @@ class SimulatedGpu:
             throttle=self._reasons(),
             remap_pending=bool(override.remap_pending),
             remap_failure=bool(override.remap_failure),
+            sram_worn=bool(override.sram_worn),
+            recovery_action=self._recovery_action(),
             nvlink_down=override.nvlink_down or (),
+            pcie_lanes=override.pcie_lanes or self._profile.pcie_lanes,
             unsupported=override.unsupported or (),
             clock_megahertz=self._clocks(use),
             processes=self._processes(memory_used),
@@ -192,6 +211,13 @@ class SimulatedGpu:
             "hw_thermal": beyond >= -self._profile.slowdown_offset_celsius,
         }
         return tuple(reason for reason in THROTTLE_REASONS if found.get(reason))
+
+    def _recovery_action(self) -> int:
+        """What was set, else what the driver would want: a reset after errors that it could not correct."""
+        override = self.override
+        if override.recovery_action is not None:
+            return override.recovery_action
+        return int(bool(override.ecc_uncorrected or override.remap_pending or override.remap_failure))
 
     def _clocks(self, use: float) -> tuple[int, int, int, int]:
         graphics, sm, memory, video = self._profile.max_clock_megahertz

@@ -32,7 +32,12 @@ class Changes(TypedDict, total=False):
     throttle: tuple[str, ...] | None
     remap_pending: bool | None
     remap_failure: bool | None
+    sram_worn: bool | None
+    recovery_action: int | None
     nvlink_down: tuple[int, ...] | None
+    nvlink_errors_per_second: float | None
+    pcie_lanes: int | None
+    pcie_replays_per_second: float | None
     unsupported: tuple[str, ...] | None
 
 

@@ -7,8 +7,10 @@ import sys
 import time
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from exporters.catalogue.xid import FATAL
+from tests.exporters.gpu.conftest import INTERVAL
 
 SENSORS = ("gpu_temperature_celsius", "gpu_power_watts", "gpu_memory_used_bytes", "gpu_energy_joules_total")
 IDLE = ("--source", "simulated", "--simulated-load-url", "")
@@ -118,6 +120,68 @@ def test_a_broken_driver_is_named_by_its_code_and_heals_in_a_new_process(simulat
     assert simulated.log().count("driver does not answer") == simulated.log().count("driver answers again") == 1
     assert ("gpu_last_error_code", "0") not in mended
     assert simulated.labelled()[restarts] > before
+
+
+def parts_of(exporter, gpu: str) -> dict[tuple[str, ...], float]:
+    """Samples of a GPU's memory cells and links, but not what these carry, by name and values of further labels."""
+    return {
+        (sample.name, *(value for label, value in sample.labels.items() if label not in ("gpu", "uuid"))): sample.value
+        for family in text_string_to_metric_families(exporter.get("/metrics"))
+        for sample in family.samples
+        if sample.labels.get("gpu") == gpu
+        and sample.name.startswith(("gpu_ecc", "gpu_recovery", "gpu_row", "gpu_nvlink", "gpu_pcie"))
+        and "_bytes" not in sample.name
+    }
+
+
+def differences(after, before):
+    return {name: value - before[name] for name, value in after.items() if value != before[name]}
+
+
+@pytest.mark.parametrize(
+    ("fault", "shown"),
+    [
+        (
+            {"sram_worn": True},
+            {
+                ("gpu_ecc_sram_threshold_exceeded",): 1,
+                ("gpu_ecc_sram_lifetime_uncorrected_errors_total", "l2"): 10,
+                ("gpu_ecc_lifetime_uncorrected_errors_total",): 10,
+            },
+        ),
+        ({"recovery_action": 2}, {("gpu_recovery_action",): 2}),
+        ({"pcie_lanes": 8}, {("gpu_pcie_link_lanes",): -8}),
+    ],
+    ids=["sram_worn", "recovery_action", "pcie_lanes"],
+)
+def test_a_worn_part_shows_in_its_own_samples_alone_until_it_is_given_back(simulated, fault, shown):
+    before, neighbour = parts_of(simulated, "1"), parts_of(simulated, "0")
+    simulated.patch("/simulator/gpus/1", fault)
+    assert until(lambda: differences(parts_of(simulated, "1"), before)) == shown
+    assert parts_of(simulated, "0") == neighbour
+    simulated.patch("/simulator/gpus/1", dict.fromkeys(fault))
+    until(lambda: parts_of(simulated, "1") == before)
+    assert parts_of(simulated, "0") == neighbour
+
+
+@pytest.mark.parametrize(
+    ("field", "shown"),
+    [
+        ("nvlink_errors_per_second", ("gpu_nvlink_errors_total", "replay")),
+        ("pcie_replays_per_second", ("gpu_pcie_replays_total",)),
+    ],
+)
+def test_errors_of_a_link_are_counted_alone_until_they_are_given_back(simulated, field, shown):
+    before, neighbour = parts_of(simulated, "1"), parts_of(simulated, "0")
+    simulated.patch("/simulator/gpus/1", {field: 5})
+    until(lambda: differences(parts_of(simulated, "1"), before).get(shown, 0) >= 10)
+    assert set(differences(parts_of(simulated, "1"), before)) == {shown}
+    simulated.patch("/simulator/gpus/1", {field: None})
+    time.sleep(3 * INTERVAL)
+    counted = parts_of(simulated, "1")
+    time.sleep(1 + 3 * INTERVAL)  # simulated GPUs move in steps of a second
+    assert parts_of(simulated, "1") == counted
+    assert parts_of(simulated, "0") == neighbour
 
 
 def test_no_gpus_are_a_healthy_page_and_said_once(start):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from exporters.gpu.devices.codes import ALL_LINKS, Code, Field
+from exporters.gpu.devices.standin.health import uncorrected
 from exporters.gpu.simulator.gpu import Observation
 from exporters.gpu.simulator.machine import Machine
 
@@ -61,7 +62,7 @@ _ANSWERS: dict[int, Callable[[Machine, Observation, int], Answer]] = {
     Field.ECC_SBE_VOL_TOTAL: _constant(0),
     Field.ECC_DBE_VOL_TOTAL: lambda machine, gpu, scope: (_UNSIGNED_LONG_LONG, gpu.ecc_uncorrected),
     Field.ECC_SBE_AGG_TOTAL: _constant(0),
-    Field.ECC_DBE_AGG_TOTAL: lambda machine, gpu, scope: (_UNSIGNED_LONG_LONG, gpu.ecc_uncorrected),
+    Field.ECC_DBE_AGG_TOTAL: lambda machine, gpu, scope: (_UNSIGNED_LONG_LONG, uncorrected(gpu, lifetime=True)),
     Field.RETIRED_SBE: _constant(0),
     Field.RETIRED_DBE: _constant(0),
     Field.RETIRED_PENDING: _constant(0, _UNSIGNED_INT),
@@ -92,8 +93,8 @@ _ANSWERS: dict[int, Callable[[Machine, Observation, int], Answer]] = {
     Field.REMAPPED_UNC: lambda machine, gpu, scope: (_UNSIGNED_INT, int(gpu.remap_pending or gpu.remap_failure)),
     Field.REMAPPED_PENDING: lambda machine, gpu, scope: (_UNSIGNED_INT, int(gpu.remap_pending)),
     Field.REMAPPED_FAILURE: lambda machine, gpu, scope: (_UNSIGNED_INT, int(gpu.remap_failure)),
-    Field.GET_GPU_RECOVERY_ACTION: lambda machine, gpu, scope: (_UNSIGNED_INT, _recovery_action(gpu)),
-    Field.PCIE_REPLAY_COUNTER: _constant(0, _UNSIGNED_INT),
+    Field.GET_GPU_RECOVERY_ACTION: lambda machine, gpu, scope: (_UNSIGNED_INT, gpu.recovery_action),
+    Field.PCIE_REPLAY_COUNTER: lambda machine, gpu, scope: (_UNSIGNED_INT, gpu.counts.pcie_replays),
     Field.PCIE_L0_TO_RECOVERY_COUNTER: _constant(0, _UNSIGNED_INT),
     Field.PCIE_COUNT_CORRECTABLE_ERRORS: _constant(0, _UNSIGNED_INT),
     Field.PCIE_COUNT_RECEIVER_ERROR: _constant(0, _UNSIGNED_INT),
@@ -104,7 +105,10 @@ _ANSWERS: dict[int, Callable[[Machine, Observation, int], Answer]] = {
     Field.PCIE_COUNT_TX_BYTES: lambda machine, gpu, scope: (_UNSIGNED_LONG_LONG, gpu.counts.pcie_bytes),
     Field.PCIE_COUNT_RX_BYTES: lambda machine, gpu, scope: (_UNSIGNED_LONG_LONG, gpu.counts.pcie_bytes),
     Field.NVLINK_GET_STATE: lambda machine, gpu, scope: (_UNSIGNED_INT, int(scope not in gpu.nvlink_down)),
-    Field.NVLINK_ERROR_DL_REPLAY: _constant(0),
+    Field.NVLINK_ERROR_DL_REPLAY: lambda machine, gpu, scope: (
+        _UNSIGNED_LONG_LONG,
+        0 if scope else gpu.counts.nvlink_errors,
+    ),
     # A link that went down tried to recover before.
     Field.NVLINK_ERROR_DL_RECOVERY: lambda machine, gpu, scope: (_UNSIGNED_LONG_LONG, int(scope in gpu.nvlink_down)),
     Field.NVLINK_ERROR_DL_CRC: _constant(0),
@@ -112,15 +116,10 @@ _ANSWERS: dict[int, Callable[[Machine, Observation, int], Answer]] = {
     Field.NVLINK_THROUGHPUT_DATA_RX: lambda machine, gpu, scope: (_UNSIGNED_LONG_LONG, gpu.counts.nvlink_bytes / _KIB),
     Field.NVLINK_COUNT_XMIT_BYTES: lambda machine, gpu, scope: (_UNSIGNED_LONG_LONG, gpu.counts.nvlink_bytes),
     Field.NVLINK_COUNT_RCV_BYTES: lambda machine, gpu, scope: (_UNSIGNED_LONG_LONG, gpu.counts.nvlink_bytes),
-    Field.NVLINK_COUNT_RCV_ERRORS: _constant(0),
+    Field.NVLINK_COUNT_RCV_ERRORS: lambda machine, gpu, scope: (_UNSIGNED_LONG_LONG, gpu.counts.nvlink_errors),
     Field.NVLINK_COUNT_LINK_RECOVERY_EVENTS: lambda machine, gpu, scope: (_UNSIGNED_LONG_LONG, len(gpu.nvlink_down)),
     Field.NVLINK_COUNT_EFFECTIVE_ERRORS: _constant(0),
 }
-
-
-def _recovery_action(gpu: Observation) -> int:
-    """What the driver would want: a reset after errors that it could not correct."""
-    return int(gpu.ecc_uncorrected > 0 or gpu.remap_pending or gpu.remap_failure)
 
 
 CALLS: dict[str, Callable[..., int]] = {"nvmlDeviceGetFieldValues": _field_values}

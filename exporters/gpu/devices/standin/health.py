@@ -8,18 +8,30 @@ from exporters.gpu.simulator.gpu import Observation
 from exporters.gpu.simulator.machine import Machine
 
 _CORRECTED = 0
+_AGGREGATE = 1
 _FABRIC_COMPLETED = 3
 _FABRIC_HEALTHY = 0b10  # bandwidth not degraded; the other complaints unknown
 _BANKS = 640  # a guess
+SRAM_ERRORS = 10
+"""Over the life of a card whose on-chip memory is worn: a guess, since NVIDIA names no threshold."""
+
+
+def uncorrected(gpu: Observation, *, lifetime: bool) -> int:
+    """Errors that ECC could not correct, device memory and on-chip together: over the card's life, or lately."""
+    return gpu.ecc_uncorrected + (SRAM_ERRORS if lifetime and gpu.sram_worn else 0)
 
 
 def _total_ecc_errors(machine: Machine, gpu: Observation, error: Any, counter: Any, out: Any) -> int:
-    out._obj.value = 0 if error.value == _CORRECTED else gpu.ecc_uncorrected
+    out._obj.value = 0 if error.value == _CORRECTED else uncorrected(gpu, lifetime=counter.value == _AGGREGATE)
     return Code.SUCCESS
 
 
 def _sram_status(machine: Machine, gpu: Observation, out: Any) -> int:
-    return Code.SUCCESS  # all counts are 0, as in the structure already: simulated errors are in device memory
+    # All else is 0, as in the structure already: simulated errors since the driver was loaded are in device memory.
+    if gpu.sram_worn:
+        out._obj.aggregateUncSecDed = out._obj.aggregateUncBucketL2 = SRAM_ERRORS
+        out._obj.bThresholdExceeded = 1
+    return Code.SUCCESS
 
 
 def _remapped_rows(machine: Machine, gpu: Observation, *outs: Any) -> int:
@@ -53,12 +65,17 @@ def _max_pcie_generation(machine: Machine, gpu: Observation, out: Any) -> int:
 
 
 def _pcie_width(machine: Machine, gpu: Observation, out: Any) -> int:
+    out._obj.value = gpu.pcie_lanes
+    return Code.SUCCESS
+
+
+def _max_pcie_width(machine: Machine, gpu: Observation, out: Any) -> int:
     out._obj.value = machine.profile.pcie_lanes
     return Code.SUCCESS
 
 
 def _pcie_replays(machine: Machine, gpu: Observation, out: Any) -> int:
-    out._obj.value = 0
+    out._obj.value = round(gpu.counts.pcie_replays)
     return Code.SUCCESS
 
 
@@ -71,6 +88,6 @@ CALLS: dict[str, Callable[..., int]] = {
     "nvmlDeviceGetCurrPcieLinkGeneration": _pcie_generation,
     "nvmlDeviceGetMaxPcieLinkGeneration": _max_pcie_generation,
     "nvmlDeviceGetCurrPcieLinkWidth": _pcie_width,
-    "nvmlDeviceGetMaxPcieLinkWidth": _pcie_width,
+    "nvmlDeviceGetMaxPcieLinkWidth": _max_pcie_width,
     "nvmlDeviceGetPcieReplayCounter": _pcie_replays,
 }

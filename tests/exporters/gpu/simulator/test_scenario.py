@@ -61,6 +61,7 @@ def test_the_scenario_that_comes_along_has_every_fault_and_mends_it(machine):
     steps = scenario.read(EVERY_FAULT, machine)
     fields = {name for one in steps for name in json.loads(one.body)}
     faults = {"state", "xid", "ecc_uncorrected", "throttle", "remap_pending", "remap_failure", "nvlink_down"}
+    faults |= {"sram_worn", "recovery_action", "nvlink_errors_per_second", "pcie_lanes", "pcie_replays_per_second"}
     assert faults | {"unsupported", "temperature_celsius"} <= fields
     for one in steps:
         assert isinstance(one, Step)
