@@ -23,15 +23,15 @@ HEADINGS = ["Meaning", "Impact", "Diagnosis", "Mitigation", "False alarms"]
 
 HOST = "a drill would have to hurt the machine that everybody else on it uses"
 RULES = "the Stack Protocol cannot change a running stack's rules or configuration"
-BAND = "beside one replica only 5 to 6.25 % may fail before the users' page mutes it: at 40 and more requests a second"
+BAND = "beside one replica only 5 to 6.25 % may fail before the users' page mutes it, of 40 requests a second"
 # Alerts whose fault cannot be injected for real yet, and why; promtool proves them alone.
 WITHOUT_DRILL = {
     "EngineModelNotLoaded": "all replicas are needed here, so that ServiceCapacityLost pages for it and mutes it",
     "EngineCrashLoop": "at the tests' clock each start takes longer than the `for` of EngineDown's page",
-    "EngineKvCacheSaturated": "a cache for 16 rows stays that full only while nobody is let in, no probe either: a page",
+    "EngineKvCacheSaturated": "a cache of 16 rows is that full only while nobody is let in, no probe either: a page",
     "EngineRejections": BAND,
     "EngineErrorsInternal": BAND,
-    "EngineThroughputDrop": "on the compressed clock, slow is usual after 30 s and `for` takes 36; else it takes 40 minutes",
+    "EngineThroughputDrop": "on the tests' clock, slow is usual after 30 s and `for` takes 36; else it takes 40 min",
     "EngineConfigDrift": "needs a second replica of another version or settings; the Stack Protocol starts the same",
     "SloSlowBurn": "needs three quarters of an hour of total failure; its windows are not compressed",
     "HostDown": "needs a second host; the only one runs the alerting itself",
