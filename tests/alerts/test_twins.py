@@ -20,8 +20,9 @@ KNOWN = catalogue(TIMING)
 GROUP_OF = {alert.name: group.name for group in groups(TIMING) for alert in group.alerts}
 ROOTS = [alert for alert in KNOWN.values() if alert.mutes]
 NAMES = 'namespace="n", service="s", host="h", job="j", instance="i"'
-LASTS = 60
-"""Seconds for which the root is there: as long as a GPU's keep_firing_for, so that its condition may be long over."""
+BLIP, LASTS = 10, 60
+"""Seconds for which the root is there: too short for its `for`; and as long as a GPU's keep_firing_for, so that its
+condition may be long over."""
 
 
 def tails(root):
@@ -41,12 +42,12 @@ def rules(tmp_path_factory):
 
 @pytest.fixture
 def twins_at(tool, rules, tmp_path):
-    """`twins_at(root, state, checks)`: promtool finds these twins, and in cluster c1 alone, at these seconds."""
+    """`twins_at(root, state, lasts, checks)`: promtool finds these twins, in cluster c1 alone, at these seconds."""
 
-    def check(root, state, checks):
+    def check(root, state, lasts, checks):
         alert = f'alertname="{root.name}", alertstate="{state}", severity="{root.severity}"'
         # The GPU and engine of that name are in both clusters, the root in one.
-        inputs = [(f'ALERTS{{{alert}, cluster="c1", {NAMES}, uuid="u", slo="o"}}', f"1x{LASTS // 5} stale")]
+        inputs = [(f'ALERTS{{{alert}, cluster="c1", {NAMES}, uuid="u", slo="o"}}', f"1x{lasts // 5} stale")]
         for name in ("c1", "c2"):
             inputs.append((f'llm:engine_gpu:info{{cluster="{name}", {NAMES}, uuid="u"}}', "1x400"))
             # Another root's name: this one's would raise the alert itself.
@@ -82,7 +83,7 @@ def twins_at(tool, rules, tmp_path):
 
 @pytest.mark.parametrize("root", ROOTS, ids=lambda root: root.name)
 def test_a_blip_mutes_no_longer_than_it_lasts(root, twins_at):
-    twins_at(root, "pending", [(LASTS, tails(root)), (LASTS + 5, ())])
+    twins_at(root, "pending", BLIP, [(BLIP, tails(root)), (BLIP + 5, ())])
 
 
 @pytest.mark.parametrize("root", ROOTS, ids=lambda root: root.name)
@@ -91,7 +92,7 @@ def test_a_root_that_fired_mutes_until_its_symptoms_have_cleared(root, twins_at)
     around = sorted({int(end) // 5 * 5 + moment for end in ends.values() for moment in (-5, 10)})
     checks = [(at, [name for name, end in ends.items() if end >= at]) for at in (LASTS, *around)]
 
-    twins_at(root, "firing", checks)
+    twins_at(root, "firing", LASTS, checks)
 
 
 def test_no_edge_crosses_clusters():
