@@ -95,6 +95,7 @@ EMPTY_QUERIES: dict[str, str] = {
     "slo: Burn rate, by window": "the ticket's windows of six hours and three days need hours of requests",
     "fleet: How near to a message": "the ticket's windows of six hours and three days need hours of requests",
     "gpu: Network errors": "cards without a cable count no packets",
+    "fleet: Worst GPUs": "no GPU has a share of time in which it was held back, where none was",
     "fleet: Worst engines": "broken ones before all others: the state of a dead engine has no queue",
 }
 """Panels of which one query, but not all, may have no data under load, and why."""
