@@ -1,12 +1,21 @@
 """What clients may send: the part of OpenAI's protocol that this service understands.
 
 Unknown fields are ignored, as OpenAI's own service does; fields that would change the answer and are not
-supported are refused, so that nobody believes they worked.
+supported are refused, so that nobody believes they worked. Types are JSON's: neither "3" nor true is a number.
 """
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 
@@ -21,7 +30,7 @@ def _whole_characters(text: str) -> str:
 
 PlainText = Annotated[str, AfterValidator(_whole_characters)]
 StopString = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_whole_characters)]
-TokenId = Annotated[int, Field(ge=0)]
+TokenId = Annotated[StrictInt, Field(ge=0)]
 
 
 def _unservable(param: str, problem: str) -> PydanticCustomError:
@@ -49,21 +58,26 @@ _REFUSED: dict[str, tuple[object, ...]] = {
 """Fields that are not supported, with the values that ask for nothing; null always does."""
 
 
+def _same(value: object, other: object) -> bool:
+    """Equal as JSON has it, where `true` is not 1."""
+    return value == other and isinstance(value, bool) is isinstance(other, bool)
+
+
 class StreamOptions(BaseModel):
     """How to stream."""
 
-    include_usage: bool = False
+    include_usage: StrictBool = False
 
 
 class Generate(BaseModel):
     """What both endpoints take."""
 
     model: str | None = Field(None, max_length=500)
-    temperature: float = Field(1.0, ge=0, le=2)
-    top_p: float = Field(1.0, gt=0, le=1)
-    seed: int | None = Field(None, ge=-(2**63), lt=2**63)
+    temperature: StrictFloat = Field(1.0, ge=0, le=2)
+    top_p: StrictFloat = Field(1.0, gt=0, le=1)
+    seed: StrictInt | None = Field(None, ge=-(2**63), lt=2**63)
     stop: tuple[StopString, ...] = Field((), max_length=4)
-    stream: bool = False
+    stream: StrictBool = False
     stream_options: StreamOptions = StreamOptions()
 
     @model_validator(mode="before")
@@ -73,7 +87,7 @@ class Generate(BaseModel):
             return data
         for name, harmless in _REFUSED.items():
             value = data.get(name)
-            if value is not None and value not in harmless:
+            if value is not None and not any(_same(value, one) for one in harmless):
                 raise _unservable(name, "is not supported; leave it out")
         if data.get("stream_options") is not None and not data.get("stream"):
             raise _unservable("stream_options", "goes with stream alone")
@@ -90,7 +104,7 @@ class CompletionBody(Generate):
 
     prompt: PlainText | list[TokenId]
     """Text, or token ids."""
-    max_tokens: int = Field(16, ge=1)
+    max_tokens: StrictInt = Field(16, ge=1)
 
     @field_validator("prompt", mode="before")
     @classmethod
@@ -125,6 +139,6 @@ class ChatBody(Generate):
     """The body of POST /v1/chat/completions."""
 
     messages: list[ChatMessage] = Field(min_length=1)
-    max_completion_tokens: int | None = Field(None, ge=1)
-    max_tokens: int | None = Field(None, ge=1)
+    max_completion_tokens: StrictInt | None = Field(None, ge=1)
+    max_tokens: StrictInt | None = Field(None, ge=1)
     """The older name of max_completion_tokens."""

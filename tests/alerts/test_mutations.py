@@ -1,7 +1,7 @@
 """The promtool cases are sharp: each small error put into an alert breaks at least one of them (make test-long).
 
-A mutant is one alert, or one root's condition, with one change: a comparison flipped, a threshold times 1.2, half the
-`for`, or a label matcher dropped. What would change nothing is not made: a threshold of 0, a `for` of one evaluation.
+A mutant is one alert, or one root's condition, with one change: a comparison flipped, a threshold times 1.2 (of a
+count: the next one), half the `for`, or a label matcher dropped. What would change nothing is not made: a threshold of 0, a `for` of one evaluation.
 """
 
 import re
@@ -20,6 +20,8 @@ FLIPPED = {"==": "!=", "!=": "==", "<=": ">", ">=": "<", "<": ">=", ">": "<="}
 # A comparison stands between spaces; a matcher's operator does not.
 COMPARISON = re.compile(r"(?<= )(==|!=|<=|>=|<|>)(?: bool)? (?=(-?[0-9.e+]+)?)")
 SELECTOR = re.compile(r"\{([^{}]*)\}")
+COUNTS = ("llm:restarts:10m",)
+"""Of whole numbers: no case can tell a threshold of 2.4 from 2."""
 EVALUATION_SECONDS = 5
 
 
@@ -32,7 +34,9 @@ def mutants_of(expr: str) -> Iterator[tuple[str, str]]:
         yield f"{found[1]} flipped", f"{expr[: found.start(1)]}{FLIPPED[found[1]]}{expr[found.end(1) :]}"
         if found[2] and float(found[2]) not in (0, 1, -1, 15):  # 0 stays 0; states and codes are no thresholds
             end = found.end() + len(found[2])
-            yield f"threshold {found[2]} x 1.2", f"{expr[: found.end()]}{float(found[2]) * 1.2:g}{expr[end:]}"
+            limit = float(found[2])
+            larger = limit + 1 if expr[: found.start()].endswith(tuple(f"{name} " for name in COUNTS)) else limit * 1.2
+            yield f"threshold {found[2]} to {larger:g}", f"{expr[: found.end()]}{larger:g}{expr[end:]}"
     for found in SELECTOR.finditer(expr):
         matchers = re.findall(r'[a-z_]+(?:=~|!~|!=|=)"[^"]*"', found[1])
         for matcher in matchers:

@@ -1,4 +1,4 @@
-"""One stack in real containers at the compressed clock; only where prepare.py has seen to an engine and its images."""
+"""A stack in real containers; only where prepare.py has seen to an engine and its images."""
 
 import json
 import os
@@ -46,6 +46,12 @@ class Running:
         command = [sys.executable, "-m", "compose.cli", *arguments, "--containers"]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout)
 
+    def load(self, seconds: float) -> subprocess.Popen[str]:
+        """Requests from outside, two a second, which leaves a small machine its time; its report is JSON."""
+        command = [sys.executable, "-m", "inference.load", "--url", self.stack.url("inference"), "--json"]
+        command += ["--rate", "2", "--duration", str(seconds), "--max-tokens", "32"]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
     def inspect(self, *names: str) -> list[dict]:
         """What Docker knows of the containers of some services; of every service where none is named."""
         ids = [container for name in names for container in self.stack.ids(name)]
@@ -58,13 +64,14 @@ class Running:
         return {kind: docker(*words, *mine).split() for kind, words in kinds.items()}
 
 
-@pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory, free_port) -> Iterator[Running]:
-    clock = load().compressed()
+@pytest.fixture(scope="module")
+def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, free_port) -> Iterator[Running]:
+    """A stack of each file's own, at the clock that its CLOCK names."""
+    clock = load() if request.module.CLOCK == "real" else load().compressed()
     variables = {
         **{port.variable: str(free_port()) for port in (*ports.PORTS, *ports.CONTAINER_PORTS)},
         **inside.clock_variables(clock),
-        "INFERWATCH_CLOCK": "compressed",
+        "INFERWATCH_CLOCK": request.module.CLOCK,
         "INFERENCE_FAULTS": "1",
         "INFERWATCH_WITHOUT": LEFT_OUT,
     }

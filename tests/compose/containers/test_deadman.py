@@ -1,5 +1,6 @@
 """deadman.yaml alone, as on another machine: it pages by its own Slack webhook, and says when the heartbeat is back."""
 
+import ipaddress
 import json
 import os
 import threading
@@ -24,7 +25,9 @@ class Slack(ThreadingHTTPServer):
     """Keeps the titles of what it is sent; where containers reach this machine."""
 
     def __init__(self) -> None:
-        (gateway,) = docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}").split()
+        # An engine that was never restarted names no gateway; it is the subnet's first address.
+        subnet = docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Subnet}}").strip()
+        gateway = str(ipaddress.ip_network(subnet)[1])
         super().__init__((gateway, 0), _Handler)
         self.url = f"http://{gateway}:{self.server_port}/"
         self.titles: list[str] = []
