@@ -1,7 +1,8 @@
 """The promtool cases are sharp: each small error put into an alert breaks at least one of them (make test-long).
 
 A mutant is one alert, or one root's condition, with one change: a comparison flipped, a threshold times 1.2 (of a
-count: the next one), half the `for`, or a label matcher dropped. What would change nothing is not made: a threshold of 0, a `for` of one evaluation.
+count: the next one), half the `for`, or a label matcher dropped. What would change nothing is not made: a threshold of
+0, a `for` of one evaluation.
 """
 
 import re
