@@ -22,6 +22,7 @@ from alerts.timing import Timing, load
 from compose import inside, ports
 from compose.channels import all_end_in
 from compose.part import ENGINE_PART
+from compose.prometheus import DRILL_RULES
 from compose.readiness import Status, wait_counted
 
 FOLDER = Path(__file__).parent
@@ -120,6 +121,14 @@ class ContainerStack:
             self._list("DELETE", "")
         wait_counted(self.url("prometheus"), replicas, deadline)
 
+    def add_rules(self, text: str) -> None:
+        """Have Prometheus read one more file of rules; the next `up` takes it away, too."""
+        self._change_rules("path.write_text(sys.argv[2])", text)
+
+    def remove_rules(self) -> None:
+        """Take that file away."""
+        self._change_rules("path.unlink(missing_ok=True)")
+
     def kill(self, part: str) -> None:
         """SIGKILL every container of the part; start it again unless held, since Docker leaves a killed one down."""
         ids = self.ids(part)
@@ -201,6 +210,13 @@ class ContainerStack:
             ContainersError: It refuses.
         """
         return _run(["docker", "compose", *arguments]).decode()
+
+    def _change_rules(self, change: str, *arguments: str) -> None:
+        """Run a line of Python about the drill's file, where `setup` may write and Prometheus may only read."""
+        program = f"import pathlib, sys; path = pathlib.Path(sys.argv[1]); {change}"
+        words = ("-c", program, str(inside.PROMETHEUS / "rules" / DRILL_RULES), *arguments)
+        self.compose("run", "--rm", "--no-deps", "-T", "--entrypoint", "python", "setup", *words)
+        docker("kill", "--signal", "HUP", *self.ids("prometheus"))
 
     def _listed(self) -> list[Mapping[str, Any]]:
         """Every container of the project, running or not."""

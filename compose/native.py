@@ -17,6 +17,7 @@ from compose import backup, binaries, parts, ports, processes
 from compose.channels import only_inbox
 from compose.configuration import configure, list_replicas
 from compose.part import ENGINE_PART
+from compose.prometheus import DRILL_RULES
 from compose.readiness import (
     Status,
     healthy,
@@ -99,6 +100,16 @@ class NativeStack:
         """
         with self._alone():
             self._scale(replicas)
+
+    def add_rules(self, text: str) -> None:
+        """Have Prometheus read one more file of rules; the next `up` or `reload` takes it away, too."""
+        self._drill_rules.write_text(text)
+        self._reread_rules()
+
+    def remove_rules(self) -> None:
+        """Take that file away."""
+        self._drill_rules.unlink(missing_ok=True)
+        self._reread_rules()
 
     stores = ("prometheus",)
     """The parts whose data a backup keeps."""
@@ -226,6 +237,14 @@ class NativeStack:
             wait_healthy(supervision, deadline, lambda line: None)
             list_replicas(self.settings)
             wait_counted(self.url("prometheus"), replicas, deadline)
+
+    @property
+    def _drill_rules(self) -> Path:
+        return self.settings.state.config / "rules" / DRILL_RULES
+
+    def _reread_rules(self) -> None:
+        pid = self.supervision.processes()["prometheus"].pid
+        processes.send([] if pid is None else [pid], signal.SIGHUP)
 
     def _reread(self, changed: frozenset[str], before: dict[str, int | None]) -> None:
         """Let parts that went on running read what changed."""

@@ -18,6 +18,9 @@ USER_JOB = "targets"
 DISCOVERED_JOB = "discovered"
 """Job of what `discovery` finds; each target names its own."""
 
+DRILL_RULES = "drill.yml"
+"""File that a drill adds to those of `rules`."""
+
 # As long as an error budget's default period (alerts/objectives.yaml), and a little.
 RETENTION_TIME, RETENTION_SIZE = "32d", "2GB"
 

@@ -2,6 +2,7 @@
 
 from alerts.drills import (
     alerting_goes_blind,
+    configuration_is_refused,
     engine_answers_wrong,
     engine_dies,
     engine_hangs,
@@ -31,6 +32,7 @@ from alerts.drills import (
     replicas_die_together,
     requests_fail_in_bursts,
     root_is_silenced,
+    rule_fails,
     service_fails,
     slack_refuses,
 )
@@ -69,4 +71,6 @@ DRILLS: tuple[Drill, ...] = (
     gpu_asks_for_recovery.DRILL,
     engine_queue_backs_up.DRILL,
     engine_runs_out_of_cache.DRILL,
+    rule_fails.DRILL,
+    configuration_is_refused.DRILL,
 )

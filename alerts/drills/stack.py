@@ -1,4 +1,4 @@
-"""How a drill reaches a running stack: over HTTP, and by signals to its parts.
+"""How a drill reaches a running stack: over HTTP, by signals to its parts, and by one more file of rules.
 
 compose implements it for local processes and for containers; a drill never knows which one it breaks.
 """
@@ -31,6 +31,14 @@ class Stack(Protocol):
 
     def scale(self, replicas: int) -> None:
         """Run so many replicas of the inference service; returns once all serve, and Prometheus sees just these."""
+        ...
+
+    def add_rules(self, text: str) -> None:
+        """Put one more file of rules beside Prometheus' own, and have Prometheus read it; it may refuse."""
+        ...
+
+    def remove_rules(self) -> None:
+        """Take that file away, and have Prometheus read what is left; harmless where there is none."""
         ...
 
     def kill(self, part: str) -> None:

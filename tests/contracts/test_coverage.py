@@ -22,7 +22,6 @@ CASES = [
 HEADINGS = ["Meaning", "Impact", "Diagnosis", "Mitigation", "False alarms"]
 
 HOST = "a drill would have to hurt the machine that everybody else on it uses"
-RULES = "the Stack Protocol cannot change a running stack's rules or configuration"
 BAND = "beside one replica only 5 to 6.25 % may fail before the users' page mutes it, of 40 requests a second"
 # Alerts whose fault cannot be injected for real yet, and why; promtool proves them alone.
 WITHOUT_DRILL = {
@@ -45,11 +44,9 @@ WITHOUT_DRILL = {
     "HostNetworkErrors": HOST,
     "ExporterStale": "no part can be made to answer with an old page through the Stack Protocol",
     "TelemetryDropping": "the native stack sends its spans nowhere, so that none can be lost",
-    "ScrapeLimitHit": RULES,
-    "CardinalityGrowth": "no part can be made to grow thousands of series on request",
-    "RuleEvaluationFailing": RULES,
+    "ScrapeLimitHit": "no part can be made to show tens of thousands of series on request",
+    "CardinalityGrowth": "no part can be made to grow thousands of series on request, and its windows take hours",
     "RuleEvaluationMissed": HOST,
-    "ConfigReloadFailed": RULES,
     "TsdbTrouble": "needs a disk that fails under Prometheus",
     "AlertmanagerUnreachable": "its own message waits for the Alertmanager that is away",
 }

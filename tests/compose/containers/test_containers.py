@@ -183,8 +183,8 @@ def test_verify_says_what_is_wrong_and_when_it_is_mended(running) -> None:
 
 
 # Not one that ends the service: how long it takes to start again is the machine's, and counts against the drill.
-@pytest.mark.parametrize("name", ["gpu_overheats"])
-def test_a_drill_pages_once_in_both_channels_and_resolves(running, name: str) -> None:
+@pytest.mark.parametrize("name", ["gpu_overheats", "configuration_is_refused"])
+def test_a_drill_is_heard_of_once_in_each_of_its_channels_and_resolves(running, name: str) -> None:
     assert eventually(lambda: quiet(running), 60), running.query("ALERTS")
     drill = next(one for one in DRILLS if one.name == name)
     before = {message["id"] for message in running.messages()}
