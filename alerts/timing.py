@@ -6,6 +6,7 @@ catalogue regenerates for another scrape interval, or for the compressed clock o
 
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Literal, get_args
 
 import yaml
 
@@ -15,6 +16,10 @@ NOTIFIER_SECONDS = 1.0
 """From a firing evaluation to Alertmanager: queue and one HTTP call on the same host."""
 DELIVERY_SECONDS = 2.0
 """From Alertmanager's flush to the channel: template, HTTP or SMTP (reference: 1 to 2 s)."""
+
+
+Clock = Literal["real", "compressed", "relaxed"]
+CLOCKS: tuple[Clock, ...] = get_args(Clock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +63,27 @@ class Timing:
         """A look-back window or keep_firing_for on this clock, in seconds; never under a few scrapes."""
         return _rounded(max(seconds / self.hold_divisor, self.scrapes_per_window * self.scrape_interval))
 
-    def compressed(self) -> "Timing":
-        """The clock of the tests: same rules, less waiting. The real clock is the claim."""
+    def at(self, clock: Clock) -> "Timing":
+        """This clock, or one of the tests' clocks: same rules, less waiting. The real clock is the claim."""
+        return {"real": self, "compressed": self.compressed(), "relaxed": self.compressed(2)}[clock]
+
+    def compressed(self, pace: float = 1) -> "Timing":
+        """The clock of the tests, or all of its waits so many times as long: for machines too slow for it."""
         return replace(
             self,
-            scrape_interval=1,
-            scrape_timeout=0.9,
-            evaluation_interval=1,
-            gpu_collection_interval=1,
-            probe_interval=2,
-            probe_timeout=1.9,
-            root_group_wait=3,
-            symptom_group_wait=9,
-            group_interval=5,
-            heartbeat_interval=5,
-            resend_delay=3,  # with an evaluation well below group_interval, as on the real clock
-            for_divisor=5,
-            hold_divisor=60,
+            scrape_interval=1 * pace,
+            scrape_timeout=0.9 * pace,
+            evaluation_interval=1 * pace,
+            gpu_collection_interval=1 * pace,
+            probe_interval=2 * pace,
+            probe_timeout=1.9 * pace,
+            root_group_wait=3 * pace,
+            symptom_group_wait=9 * pace,
+            group_interval=5 * pace,
+            heartbeat_interval=5 * pace,
+            resend_delay=3 * pace,  # with an evaluation well below group_interval, as on the real clock
+            for_divisor=5 / pace,
+            hold_divisor=60 / pace,
             scrapes_per_window=4,
         )
 

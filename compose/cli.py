@@ -21,14 +21,14 @@ from alerts.drills.judge import Report
 from alerts.drills.run import run
 from alerts.explain import explain
 from alerts.rules import catalogue
-from alerts.timing import load
+from alerts.timing import CLOCKS, load
 from compose import backup, boards, doctor, notify
 from compose.binaries import BinariesMissingError
 from compose.configuration import ConfigurationError
 from compose.containers import ContainersError, ContainerStack
 from compose.native import NativeStack, StackError
 from compose.readiness import NotReadyError
-from compose.settings import CLOCKS, Settings, from_environment
+from compose.settings import Settings, from_environment
 from dashboards.publish import PublishError
 
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
@@ -39,7 +39,7 @@ exit status: 0 done or well, 1 failed or unwell, 2 wrong usage or setting
 environment:
   INFERWATCH_STATE_DIR   everything that is written (default .inferwatch in the checkout)
   INFERWATCH_BIN         where prometheus, alertmanager, ... are, or are fetched to (default its bin/)
-  INFERWATCH_CLOCK       real or compressed, as --clock
+  INFERWATCH_CLOCK       real, compressed or relaxed, as --clock
   INFERENCE_PORT 8000, GPU_EXPORTER_PORT 9836, PROBE_PORT 9837, DEADMAN_PORT 9838, INBOX_HTTP_PORT 8025,
   INBOX_SMTP_PORT 1025, PROMETHEUS_PORT 9090, ALERTMANAGER_PORT 9093, NODE_EXPORTER_PORT 9100
   GPU_EXPORTER_SOURCE    auto (default: real GPUs where there is a driver), nvml or simulated, which GPU drills need
@@ -97,7 +97,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     up = _command(commands, "up", _up, "start everything that does not run; returns when all of it is healthy")
-    up.add_argument("--clock", choices=CLOCKS, help="compressed: the tests' clock, same rules, less waiting")
+    clocks = "compressed: the tests' clock, same rules, less waiting; relaxed: at half its pace"
+    up.add_argument("--clock", choices=CLOCKS, help=clocks)
     _command(commands, "reload", _reload, "take objectives.yaml and timing.yaml over into the running stack")
     _command(commands, "down", _down, "stop every process; data and logs stay")
     status = _command(commands, "status", _status, "show every part: URL, health, process id")

@@ -18,7 +18,7 @@ from typing import IO, Any
 import yaml
 
 from alertmanager.generate import CONFIGURATION
-from alerts.timing import Timing, load
+from alerts.timing import Clock, Timing, load
 from compose import inside, ports
 from compose.channels import all_end_in
 from compose.part import ENGINE_PART
@@ -57,14 +57,15 @@ class ContainerStack:
         return services
 
     @property
-    def clock(self) -> str:
-        """`real` or `compressed`."""
-        return str(self.services["setup"]["environment"]["INFERWATCH_CLOCK"])
+    def clock(self) -> Clock:
+        """The clock that it was started with, by name."""
+        clock: Clock = self.services["setup"]["environment"]["INFERWATCH_CLOCK"]
+        return clock
 
     @property
     def timing(self) -> Timing:
         """The clock that it was started with."""
-        return load().compressed() if self.clock == "compressed" else load()
+        return load().at(self.clock)
 
     @property
     def receivers_are_inbox(self) -> bool:

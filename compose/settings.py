@@ -7,12 +7,9 @@ from typing import Literal, get_args
 
 from alertmanager.receivers import VARIABLES as CHANNEL_VARIABLES
 from alertmanager.teams import DEFAULT_FILE as TEAMS_FILE
-from alerts.timing import Timing, load
+from alerts.timing import CLOCKS, Clock, Timing, load
 from compose import ports
 from compose.state import State
-
-Clock = Literal["real", "compressed"]
-CLOCKS: tuple[Clock, ...] = get_args(Clock)
 
 Channels = Literal["inbox", "real"]
 CHANNELS: tuple[Channels, ...] = get_args(Channels)
@@ -53,8 +50,7 @@ class Settings:
     @property
     def timing(self) -> Timing:
         """The clock as intervals."""
-        timing = load()
-        return timing.compressed() if self.clock == "compressed" else timing
+        return load().at(self.clock)
 
     def url(self, part: str) -> str:
         """`http://127.0.0.1:port` of a part."""

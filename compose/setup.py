@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from alertmanager import generate as routes
 from alertmanager import teams
@@ -18,11 +18,12 @@ from alerts import generate as rules
 from alerts.links import Links
 from alerts.links import from_environment as links_from_environment
 from alerts.output import write
-from alerts.timing import Timing, load
+from alerts.timing import CLOCKS, Timing, load
 from compose import channels, inside, probing, prometheus
-from compose.settings import CHANNELS, CLOCKS
+from compose.settings import CHANNELS
 from dashboards.__main__ import render as boards
 
+_Choice = TypeVar("_Choice", bound=str)
 _PROMETHEUS_VERSION = (3, 14)
 _WITHOUT = ("grafana", "tempo", "loki", "otel-collector")
 """Services that can be left out, since no alert rests on them."""
@@ -36,7 +37,7 @@ def timing(environment: Mapping[str, str]) -> Timing:
         ValueError: The clock is unknown, or a variable that carries a part of it says otherwise.
     """
     clock = _one_of(environment, "INFERWATCH_CLOCK", CLOCKS)
-    chosen = load().compressed() if clock == "compressed" else load()
+    chosen = load().at(clock)
     for name, value in inside.clock_variables(chosen).items():
         if (said := environment.get(name, value)) != value:
             raise ValueError(f"{name} is {said}, but the {clock} clock needs {value}; set it in .env")
@@ -117,11 +118,12 @@ def _real_receivers(environment: Mapping[str, str], root: Path) -> Receivers:
     return from_environment(said, inside.receivers())
 
 
-def _one_of(environment: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+def _one_of(environment: Mapping[str, str], name: str, choices: tuple[_Choice, ...]) -> _Choice:
     value = environment.get(name) or choices[0]
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
-    return value
+    for choice in choices:
+        if choice == value:
+            return choice
+    raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
 
 
 def _prometheus(root: Path, environment: Mapping[str, str], clock: Timing, where: Links) -> None:

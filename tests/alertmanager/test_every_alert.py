@@ -88,9 +88,12 @@ def newest(inbox: Any) -> int:
 
 def newer(inbox: Any, last: int) -> list[dict[str, Any]]:
     """What came after a message, and a few before: never all, which would keep the inbox from taking mails."""
-    count = newest(inbox) - last
-    found: list[dict[str, Any]] = inbox.http.get("/api/messages", params={"limit": min(1000, count + 20)}).json()
-    return found
+    while True:
+        limit = min(1000, newest(inbox) - last + 20)
+        found: list[dict[str, Any]] = inbox.http.get("/api/messages", params={"limit": limit}).json()
+        # More than these may have come since they were counted, and have pushed out the oldest.
+        if limit == 1000 or len(found) < limit or min(one["id"] for one in found) <= last + 1:
+            return found
 
 
 def read_slack(message: dict[str, Any]) -> tuple[Key, Any]:

@@ -65,7 +65,9 @@ def clock(scrape: float, group_wait: float) -> Timing:
 
 
 @pytest.mark.parametrize(
-    "timing", [load().compressed(), load(), clock(15, 90), clock(30, 225)], ids=["1 s", "5 s", "15 s", "30 s"]
+    "timing",
+    [load().at("compressed"), load().at("relaxed"), load(), clock(15, 90), clock(30, 225)],
+    ids=["1 s", "2 s", "5 s", "15 s", "30 s"],
 )
 def test_rules_load_for_other_scrape_intervals(timing, tool, tmp_path):
     write(render(timing, Links()), tmp_path)

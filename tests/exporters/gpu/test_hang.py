@@ -75,7 +75,7 @@ def test_a_gpu_that_hangs_is_down_alone_and_back_by_itself(eight):
         eight.patch(f"/simulator/gpus/{index}", {"temperature_celsius": 60 + int(index)})
     healthy = eight.until(lambda samples: samples[("gpu_temperature_celsius", "7")] == 67)
     assert [healthy[("gpu_temperature_celsius", index)] for index in "0124567"] == [60, 61, 62, 64, 65, 66, 67]
-    assert eight.request("GET", "/healthz")[0] == 200
+    eight.until(lambda _: eight.request("GET", "/healthz")[0] == 200)  # it lags behind while other tests take the CPU
 
     eight.patch("/simulator/gpus/3", {"state": None})
     mended = eight.until(lambda samples: samples[("gpu_up", "3")] == 1)
