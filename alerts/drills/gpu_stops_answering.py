@@ -1,7 +1,7 @@
 """A call to one GPU does not return."""
 
 from alerts.drills.drill import PAGE, Drill
-from alerts.drills.gpus import GPU, set_gpu
+from alerts.drills.gpus import GPU, set_gpu, until_gpu_answers
 from alerts.drills.stack import Stack
 
 
@@ -11,6 +11,7 @@ def _inject(stack: Stack) -> None:
 
 def _mend(stack: Stack) -> None:
     set_gpu(stack, state=None)
+    until_gpu_answers(stack)
 
 
 DRILL = Drill(

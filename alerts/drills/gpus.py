@@ -1,13 +1,30 @@
 """The simulated GPU that drills break."""
 
+import time
+
 import httpx
 
+from alerts import signals
 from alerts.drills.calls import call
 from alerts.drills.drill import DrillRefused
 from alerts.drills.stack import Stack
 
 GPU = 1
 """Not 0, so that a message that names a default instead of the sick GPU is caught."""
+
+
+_LONGEST_QUARANTINE_SECONDS = 60
+
+
+def until_gpu_answers(stack: Stack) -> None:
+    """Wait until the GPU is seen to answer. A GPU that hung is asked again after a pause that grows to a minute."""
+    give_up = time.monotonic() + _LONGEST_QUARANTINE_SECONDS + 4 * stack.timing.scrape_interval
+    query = f"{stack.url('prometheus')}/api/v1/query?query={signals.GPU_UP}"
+    while time.monotonic() < give_up:
+        up = {one["metric"]["gpu"]: one["value"][1] for one in call("GET", query)["data"]["result"]}
+        if up.get(str(GPU)) == "1":
+            return
+        time.sleep(0.25)
 
 
 def set_gpu(stack: Stack, **fields: object) -> None:
