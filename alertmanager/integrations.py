@@ -55,6 +55,11 @@ def email(team: Team) -> dict[str, Any]:
     }
 
 
+_NO_YAML = "\t"
+"""Begins no YAML. Newer Alertmanagers (0.33 does) take a detail that is YAML for what it says: a text with a colon came
+as a table, and a label's own braces would be run as a template."""
+
+
 def pagerduty(team: Team, secrets: str, links: Links) -> dict[str, Any]:
     """The PagerDuty event; Alertmanager resolves it by the same key."""
     details = ("impact", "what", "changed", "action", "where", "firing", "resolved")
@@ -67,7 +72,7 @@ def pagerduty(team: Team, secrets: str, links: Links) -> dict[str, Any]:
         "group": _call("email.group"),
         "client": "Inferwatch",
         "client_url": "{{ .ExternalURL }}",
-        "details": {name: _call(f"pagerduty.{name}") for name in details},
+        "details": {name: _NO_YAML + _call(f"pagerduty.{name}") for name in details},
         "links": [{"href": button["url"], "text": button["text"]} for button in _buttons(links)],
     }
 
