@@ -178,5 +178,6 @@ def test_its_pagerduty_event_is_whole(arrived: dict[str, dict[Key, Any]], name: 
     details = {"impact", "what", "changed", "action", "where", "firing", "resolved"}
     texts = [event["payload"]["summary"], *(event["payload"]["custom_details"][detail] for detail in details)]
     assert event["payload"]["summary"]
+    assert all(isinstance(text, str) for text in texts), "newer versions take what is YAML for what it says"
     assert not any(sign in text for sign in SIGNS_OF_A_BROKEN_TEMPLATE for text in texts), texts
     assert sum(map(len, texts)) < 4000
