@@ -2,6 +2,7 @@
 
 import time
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -18,6 +19,16 @@ def call(method: str, url: str, body: object = None) -> Any:  # noqa: ANN401 - w
     answer = httpx.request(method, url, json=body, timeout=_SECONDS, trust_env=False)
     answer.raise_for_status()
     return answer.json() if answer.content else None
+
+
+def query(prometheus: str, expr: str) -> list[Any]:
+    """Result of an instant query to a Prometheus at a base URL: series with their labels and value.
+
+    Raises:
+        httpx.HTTPError: If it does not answer, or refuses the expression.
+    """
+    found: list[Any] = call("GET", f"{prometheus}/api/v1/query?query={quote(expr)}")["data"]["result"]
+    return found
 
 
 def until_it_answers(url: str) -> None:

@@ -3,7 +3,7 @@
 import time
 
 from alerts import signals
-from alerts.drills.calls import call
+from alerts.drills.calls import call, query
 from alerts.drills.drill import PAGE, Drill
 from alerts.drills.stack import Stack
 
@@ -13,8 +13,8 @@ _LEARNING_SECONDS = 60
 
 def _prepare(stack: Stack) -> None:
     give_up = time.monotonic() + _LEARNING_SECONDS
-    query = f"min_over_time({signals.PROBE_ANSWER_MATCHES.over('10s')}) == 1"
-    while not call("GET", f"{stack.url('prometheus')}/api/v1/query?query={query}")["data"]["result"]:
+    learned = f"min_over_time({signals.PROBE_ANSWER_MATCHES.over('10s')}) == 1"
+    while not query(stack.url("prometheus"), learned):
         if time.monotonic() > give_up:
             raise TimeoutError(f"the prober has learned no golden answer within {_LEARNING_SECONDS} s")
         time.sleep(1)

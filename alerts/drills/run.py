@@ -8,11 +8,10 @@ the channels received, never from Prometheus' own opinion.
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from urllib.parse import quote
 
 import httpx
 
-from alerts.drills.calls import call
+from alerts.drills.calls import call, query
 from alerts.drills.drill import Drill, DrillRefused
 from alerts.drills.inbox import Message, messages
 from alerts.drills.judge import Report, expected, judge
@@ -134,8 +133,8 @@ class _Run:
         seconds = timing.group_interval + 2 * timing.evaluation_interval + NOTIFIER_SECONDS + DELIVERY_SECONDS
         give_up = time.time() + seconds + TOLERANCE_SECONDS
         ended = f'ALERTS{{alertstate="firing", severity!="none", component!="host"}}[{duration(seconds)}]'
-        query = f"{self.stack.url('prometheus')}/api/v1/query?query={quote(f'last_over_time({ended})')}"
-        while not self._active() and call("GET", query)["data"]["result"] and time.time() < give_up:
+        lately = f"last_over_time({ended})"
+        while not self._active() and query(self.stack.url("prometheus"), lately) and time.time() < give_up:
             time.sleep(_POLL_SECONDS)
 
     def _await(self, status: str, since: float, deadline: float) -> dict[str, float]:
