@@ -249,9 +249,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the services end, too
     rows = [("figure", "median (95 %)", "budget", ""), *apart(APART_ROUNDS)]
     if not given.apart:
-        rows += asyncio.run(
-            served((OFF, ON) if given.ours else (OFF, ON, AUTOMATIC), given.starts, given.rounds, given.threads)
-        )
+        names = (OFF, ON) if given.ours else (OFF, ON, AUTOMATIC)
+        rows += asyncio.run(served(names, given.starts, given.rounds, given.threads))
     sys.stdout.write(table(rows) + "\n")
     return 1 if any(row[-1].startswith("MISSED") for row in rows) else 0
 
