@@ -45,7 +45,7 @@ WITHOUT_DRILL = {
     "ExporterStale": "no part can be made to answer with an old page through the Stack Protocol",
     "TelemetryDropping": "the native stack sends its spans nowhere, so that none can be lost",
     "ScrapeLimitHit": "no part can be made to show tens of thousands of series on request",
-    "CardinalityGrowth": "no part can be made to grow thousands of series on request, and its windows take hours",
+    "CardinalityGrowth": "no part can be made to grow thousands of series on request",
     "RuleEvaluationMissed": HOST,
     "TsdbTrouble": "needs a disk that fails under Prometheus",
     "AlertmanagerUnreachable": "its own message waits for the Alertmanager that is away",

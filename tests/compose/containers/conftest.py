@@ -47,9 +47,9 @@ class Running:
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout)
 
     def load(self, seconds: float) -> subprocess.Popen[str]:
-        """Requests from outside, two a second, which leaves a small machine its time; its report is JSON."""
+        """Requests from outside, five a second; its report is JSON."""
         command = [sys.executable, "-m", "inference.load", "--url", self.stack.url("inference"), "--json"]
-        command += ["--rate", "2", "--duration", str(seconds), "--max-tokens", "32"]
+        command += ["--rate", "5", "--duration", str(seconds), "--max-tokens", "32"]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
     def inspect(self, *names: str) -> list[dict]:

@@ -4,11 +4,13 @@ At the real clock, since that is the claim. On the compressed one an engine is d
 which two cores give rightly while they start containers.
 """
 
+import json
 import time
 
 import pytest
 
 from compose import inside
+from compose.containers import docker
 
 pytestmark = pytest.mark.timeout(400, func_only=True)  # without its images, see test_containers.py
 
@@ -35,3 +37,14 @@ def test_a_restart_of_any_other_service_costs_no_request_and_pages_nobody(runnin
     # Prometheus has its data from before its own restart, and goes on.
     assert float(running.query("count_over_time(up{job='prometheus'}[10m])")[0]["value"][1]) > 20
     assert float(running.query("llm_generated_tokens_total")[0]["value"][1]) > served
+
+
+def test_memory_has_room_after_load(running) -> None:
+    lines = docker("stats", "--no-stream", "--format", "{{.Name}} {{.MemPerc}} {{.MemUsage}}").splitlines()
+    used = {
+        line.split()[0].removeprefix(f"{running.project}-"): line.split()[1:]
+        for line in lines
+        if running.project in line
+    }
+    print(json.dumps(used))
+    assert [name for name, (share, *_) in used.items() if float(share.rstrip("%")) > 60] == []
