@@ -10,6 +10,8 @@ import pytest
 
 from alerts.boards import PANELS
 from alerts.drills import DRILLS
+from alerts.drills.inbox import messages
+from alerts.drills.judge import about_the_host
 from alerts.drills.run import run
 from alerts.rules import catalogue
 from alerts.timing import duration, load
@@ -208,21 +210,24 @@ def shown_until(running, expr, end):
 def test_a_drill_is_heard_of_exactly_as_it_should_be(running, drill):
     timing = running.native.timing
     eventually(lambda: not running.query(lately_told(timing)), seconds=120)
-    before = {message["id"] for message in running.messages()}
+    inbox, known = running.native.url("inbox"), catalogue(timing)
+    before = {message.id for message in messages(inbox)}
     report = run(drill, running.native, print)
 
     assert report.problems == []
-    new = [message for message in running.messages() if message["id"] not in before]
+    new = [message for message in messages(inbox) if message.id not in before]
     # What is true of the machine that the tests run on, and what the fault's own channel gets late, are no part of it.
-    heard = [one for one in new if "/runbooks/Host" not in str(one["raw"]) and one["channel"] not in drill.broken]
+    heard = [one for one in new if not about_the_host(one, drill, known) and one.channel not in drill.broken]
     # Not reckoned from the start of the run, which may first have to wait for replicas.
-    paged_at = max(one["received_at"] for one in heard if one["status"] == "firing")
-    alert = catalogue(timing)[drill.alert]
+    paged_at = max(message.received_at for message in heard if message.status == "firing")
+    alert = known[drill.alert]
     for expr in expressions_that_show(drill, alert):
         assert shown_until(running, on_this_clock(expr, alert, timing), paged_at), expr
-    counted = sorted((message["channel"], message["status"]) for message in heard)
-    assert counted == sorted((channel, status) for channel in drill.channels for status in ("firing", "resolved"))
-    assert all(message["title"] and message["text"] for message in heard)
+    counted = sorted((message.channel, message.status) for message in heard)
+    wanted = sorted((channel, status) for channel in drill.channels for status in ("firing", "resolved"))
+    assert counted == wanted, [message.title for message in heard]
+    texts = {str(message["id"]): message["text"] for message in running.messages()}
+    assert all(message.title and texts[message.id] for message in heard)
 
 
 def test_replicas_come_and_go_without_a_word(running):
