@@ -71,15 +71,15 @@ def _capacity_lost(timing: Timing) -> Alert:
 
 def _down(timing: Timing) -> Alert:
     bridge = duration(timing.window(15))  # one missed scrape of the prober must not reset `for`
-    known, nameless = (
+    known, probed = (
         f"last_over_time({signal.over(bridge)})"
-        for signal in (signals.PROBE_SUCCESS.where(model__ne=""), signals.PROBE_SUCCESS.where(model=""))
+        for signal in (signals.PROBE_SUCCESS.where(model__ne=""), signals.PROBE_SUCCESS)
     )
     return Alert(
         name="ServiceDown",
         # The prober learns the model's name by its first answer. What failed before that is no service of its own.
         expr=f"max by (cluster, namespace, service, model) (\n  {known}\n"
-        f"  or {nameless} unless on (cluster, namespace, service) {known}\n) == 0",
+        f"  or {probed} unless on (cluster, namespace, service) {known}\n) == 0",
         severity="page",
         cls="symptom",
         component="service",
