@@ -310,11 +310,12 @@ def _stuck(timing: Timing) -> str:
     """1 for a mail server that has not answered for longer than anybody waits.
 
     Alertmanager gives it no deadline, and counts the notification neither as sent nor as failed: it was begun, and is
-    neither among the attempts that succeeded nor among what was given up.
+    neither among the attempts that succeeded nor among what was given up. Other channels do have a deadline.
     """
+    mails = foreign.NOTIFICATIONS.where(integration="email")
     begun, tried, refused, given_up = (
-        f"sum by ({_CHANNEL}) ({signal.where(integration='email')})"
-        for signal in (foreign.NOTIFICATIONS, foreign.ATTEMPTS, foreign.FAILED_ATTEMPTS, foreign.FAILED_NOTIFICATIONS)
+        f"sum by ({_CHANNEL}) ({signal})"
+        for signal in (mails, foreign.ATTEMPTS, foreign.FAILED_ATTEMPTS, foreign.FAILED_NOTIFICATIONS)
     )
     patience, step = _patience(timing), timing.evaluation_interval
     open_all_the_time = f"sum_over_time(\n  (\n    {begun}\n    - {tried}\n    + {refused}\n    - {given_up}\n"
