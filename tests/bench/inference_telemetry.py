@@ -1,19 +1,20 @@
 """What telemetry costs the service: everything on against everything off, and FastAPI's automatic instrumentation.
 
-    python tests/bench/inference_telemetry.py [--starts 8] [--rounds 8] [--ours]
+    python tests/bench/inference_telemetry.py [--starts 3] [--rounds 12] [--ours]
 
-These services with the bench model take turns within a round, each alone at its turn. Two processes that do the same
-differ in speed by more than telemetry may cost, from their start to their end, so that rounds alone prove nothing: the
-services are started again and again, the ratio of one start's medians is a figure, and the table says where the median
-of these lies with 95 % confidence. CPU per request and per token are measured apart, without a model, where the
-machine's noise cannot hide them.
+All three are doors of one process with one engine (doors.py) and take turns within a round: two processes that do the
+same differ in speed by more than telemetry may cost, from their start to their end. Each turn begins with requests that
+are not timed, so that the time holds as many of a door's own ends of requests, with their spans and lines, as it holds
+requests. The table says where the median of the rounds' ratios lies with 95 % confidence. CPU per request and per
+token are measured apart, without a model, where the machine's noise cannot hide them.
 """
 
 import argparse
 import asyncio
 import http.server
+import json
+import math
 import os
-import re
 import signal
 import statistics
 import subprocess
@@ -23,9 +24,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+from doors import AUTOMATIC, OFF, ON
 from measuring import NEW_TOKENS, PROMPT_TOKENS, Series, bench_model, table, verdict
 
 from inference.api.audit import AuditLog
@@ -35,11 +38,12 @@ from inference.telemetry.ended import EndedRequest, Exchange
 from inference.telemetry.recorder import About, Recorder
 from inference.telemetry.tally import Steps
 
-SINGLES, STREAMS, WARM_UP = 6, 8, 2
+SINGLES, STREAMS, BATCHES = 6, 8, 2
+"""Timed in each turn: lone requests, one after the other; and batches of so many streams at once."""
 AFTER_FIRST = 4
 """New tokens of the lone requests: what comes after the first is no part of the time to it."""
+SCRAPE_SECONDS = 15
 APART_ROUNDS = 9
-OFF, ON, AUTOMATIC = "off", "all on", "FastAPI's automatic"
 
 
 class Sink(http.server.BaseHTTPRequestHandler):
@@ -66,51 +70,37 @@ def collector() -> Iterator[str]:
 
 
 @contextmanager
-def service(name: str, model: Path, folder: Path, sink: str, threads: int) -> Iterator[str]:
-    """A running service; its address."""
-    log = folder / f"{name.split()[0]}.log"
-    program = [str(Path(__file__).with_name("instrumented.py"))] if name == AUTOMATIC else ["-m", "inference"]
-    flags = ["--port", "0", "--model", str(model), "--torch-threads", str(threads), "--max-batch-size", "16"]
-    if name == ON:
-        flags += ["--otel-exporter-otlp-endpoint", sink, "--audit-log", str(folder / "audit.log")]
-    else:
-        flags += ["--otel-sdk-disabled", "--log-level", "warning"]
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, *program, *flags], stderr=output, env=os.environ | {"BENCH_COLLECTOR": sink}
-        )
+def started(folder: Path, model: Path, sink: str, threads: int) -> Iterator[dict[str, str]]:
+    """The addresses of a running service's doors."""
+    log = folder / "service.log"
+    flags = ["--model", str(model), "--torch-threads", str(threads), "--max-batch-size", "16"]
+    flags += ["--otel-exporter-otlp-endpoint", sink, "--audit-log", str(folder / "audit.log")]
+    # Spans leave more often than by default, so that the last ones of a turn do it before another door is timed.
+    environment = os.environ | {"OTEL_BSP_SCHEDULE_DELAY": "1000"}
+    command = [sys.executable, str(Path(__file__).with_name("doors.py")), *flags]
+    with log.open("w") as errors:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment)
     try:
-        yield _ready(process, log, flags)
+        assert process.stdout
+        if not (line := process.stdout.readline()):
+            raise SystemExit(f"the service ended:\n{log.read_text()}")
+        urls = json.loads(line)
+        _until_ready(urls[ON], log)
+        yield urls
     finally:
-        process.send_signal(signal.SIGTERM)
+        process.terminate()
         process.wait(30)
 
 
-def _ready(process: subprocess.Popen[bytes], log: Path, flags: list[str]) -> str:
+def _until_ready(url: str, log: Path) -> None:
     for _ in range(600):
-        if process.poll() is not None:
-            raise SystemExit(f"the service with {flags} ended:\n{log.read_text()}")
-        for url in _listening(process.pid):
-            try:
-                if httpx.get(f"{url}/ready", timeout=2).status_code == 200:
-                    return url
-            except httpx.HTTPError:
-                pass
+        try:
+            if httpx.get(f"{url}/ready", timeout=2).status_code == 200:
+                return
+        except httpx.HTTPError:
+            pass
         time.sleep(0.1)
     raise SystemExit(f"the service did not become ready:\n{log.read_text()}")
-
-
-def _listening(pid: int) -> list[str]:
-    """Addresses that a process listens on: the log says it too, but not at every level."""
-    inodes = set()
-    for handle in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            inodes |= set(re.findall(r"socket:\[(\d+)\]", os.readlink(handle)))
-        except OSError:
-            continue
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    ports = [int(row[1].split(":")[1], 16) for row in rows if row[3] == "0A" and row[9] in inodes]
-    return [f"http://127.0.0.1:{port}" for port in ports]
 
 
 async def first_token(client: httpx.AsyncClient, number: int, new_tokens: int) -> float:
@@ -124,53 +114,51 @@ async def first_token(client: httpx.AsyncClient, number: int, new_tokens: int) -
     return first
 
 
-async def streams(client: httpx.AsyncClient, number: int) -> float:
-    """Tokens a second of eight streams at once."""
-    began = time.perf_counter()
+async def streams(client: httpx.AsyncClient, number: int) -> None:
+    """Eight streams at once, to their ends."""
     await asyncio.gather(*(first_token(client, number + stream, NEW_TOKENS) for stream in range(STREAMS)))
-    return STREAMS * NEW_TOKENS / (time.perf_counter() - began)
 
 
-async def one_life(clients: dict[str, httpx.AsyncClient], rounds: int) -> dict[str, tuple[float, float]]:
-    """Tokens a second, and seconds to the first token of a lone request: medians of each service's rounds.
+@dataclass(slots=True)
+class Door:
+    """One way into the service, and what was measured through it: a figure a round."""
 
-    They take turns request by request, so that what slows the machine for seconds slows all of them.
-    """
-    speed: dict[str, list[float]] = {key: [] for key in clients}
-    first: dict[str, list[float]] = {key: [] for key in clients}
-    for number in range(-WARM_UP, rounds):
-        # Each goes first, second and third in turn.
-        order = [list(clients)[(number + place) % len(clients)] for place in range(len(clients))]
-        singles: dict[str, list[float]] = {key: [] for key in clients}
-        for single in range(SINGLES):
-            for key in order:
-                singles[key].append(await first_token(clients[key], number * SINGLES + single, AFTER_FIRST))
-        for key in order:
-            tokens = await streams(clients[key], number * STREAMS)
-            if number >= 0:
-                speed[key].append(tokens)
-                first[key] += singles[key]
-    return {key: (statistics.median(speed[key]), statistics.median(first[key])) for key in clients}
+    client: httpx.AsyncClient
+    since_scrape: float = math.inf
+    """Seconds, of those that were timed, since its metrics were last read, as Prometheus does it."""
+    tokens_per_second: list[float] = field(default_factory=list)
+    first_token_ms: list[float] = field(default_factory=list)
+
+    async def turn(self, number: int) -> None:
+        first = [await first_token(self.client, number + single, AFTER_FIRST) for single in range(1 + SINGLES)]
+        self.first_token_ms.append(1000 * statistics.median(first[1:]))
+        await streams(self.client, number)
+        began = time.perf_counter()
+        if self.since_scrape >= SCRAPE_SECONDS:
+            self.since_scrape = 0
+            await self.client.get("/metrics")
+        for batch in range(BATCHES):
+            await streams(self.client, number + batch)
+        seconds = time.perf_counter() - began
+        self.since_scrape += seconds
+        self.tokens_per_second.append(BATCHES * STREAMS * NEW_TOKENS / seconds)
 
 
 async def served(names: tuple[str, ...], lives: int, rounds: int, threads: int) -> list[tuple[str, ...]]:
-    found: dict[str, list[tuple[float, float]]] = {key: [] for key in names}
+    speeds: dict[str, list[float]] = {key: [] for key in names}
+    firsts: dict[str, list[float]] = {key: [] for key in names}
     with tempfile.TemporaryDirectory() as name, collector() as sink:
-        folder = Path(name)
-        model = bench_model(folder)
+        model = bench_model(Path(name))
         for life in range(lives):
-            async with AsyncExitStack() as stack:
-                clients = {}
-                for key in sorted(found, key=lambda key: (list(found).index(key) + life) % len(found)):
-                    url = stack.enter_context(service(key, model, folder, sink, threads))
-                    clients[key] = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=60))
-                for key, figures in (await one_life(clients, rounds)).items():
-                    found[key].append(figures)
+            with started(Path(name), model, sink, threads) as urls:
+                for key, door in (await one_life({key: urls[key] for key in names}, rounds)).items():
+                    speeds[key] += door.tokens_per_second
+                    firsts[key] += door.first_token_ms
             print(f"{life + 1} of {lives} starts", file=sys.stderr)
-    speed = {key: Series(tuple(tokens for tokens, _ in values)) for key, values in found.items()}
-    first = {key: Series(tuple(1000 * seconds for _, seconds in values)) for key, values in found.items()}
+    speed = {key: Series(tuple(values)) for key, values in speeds.items()}
+    first = {key: Series(tuple(values)) for key, values in firsts.items()}
     latest = max(1.0, 0.02 * first[OFF].median)
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for key in names[1:]:
         ratio, later = speed[key].over(speed[OFF]), first[key].minus(first[OFF])
         # FastAPI's automatic instrumentation is there to compare with; nobody promised anything for it.
@@ -184,6 +172,20 @@ async def served(names: tuple[str, ...], lives: int, rounds: int, threads: int) 
     rows.append(("off: tokens/s", speed[OFF].known(0), "", ""))
     rows.append(("off: p50 first token, ms", first[OFF].known(1), "", ""))
     return rows
+
+
+async def one_life(urls: dict[str, str], rounds: int) -> dict[str, Door]:
+    """So many rounds through each door of one running service."""
+    async with AsyncExitStack() as stack:
+        doors = {}
+        for key, url in urls.items():
+            doors[key] = Door(await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=60)))
+            await streams(doors[key].client, 0)
+        for number in range(rounds):
+            # Each goes first, second and third in turn.
+            for place in range(len(doors)):
+                await list(doors.values())[(number + place) % len(doors)].turn(number * STREAMS)
+    return doors
 
 
 def judge(series: Series, budget: float, *, least: bool) -> str:
@@ -240,8 +242,8 @@ def apart(rounds: int) -> list[tuple[str, ...]]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--starts", type=int, default=8, help="times that the services start (default %(default)s)")
-    parser.add_argument("--rounds", type=int, default=8, help="rounds of each start (default %(default)s)")
+    parser.add_argument("--starts", type=int, default=3, help="times that the service starts (default %(default)s)")
+    parser.add_argument("--rounds", type=int, default=12, help="rounds of each start (default %(default)s)")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads of torch (default %(default)s)")
     parser.add_argument("--ours", action="store_true", help="leave FastAPI's automatic instrumentation out")
     parser.add_argument("--apart", action="store_true", help="only CPU per request and token")
