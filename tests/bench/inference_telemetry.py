@@ -85,15 +85,17 @@ def started(folder: Path, model: Path, sink: str, threads: int) -> Iterator[dict
         if not (line := process.stdout.readline()):
             raise SystemExit(f"the service ended:\n{log.read_text()}")
         urls = json.loads(line)
-        _until_ready(urls[ON], log)
+        _until_ready(process, urls[ON], log)
         yield urls
     finally:
         process.terminate()
         process.wait(30)
 
 
-def _until_ready(url: str, log: Path) -> None:
+def _until_ready(process: subprocess.Popen[str], url: str, log: Path) -> None:
     for _ in range(600):
+        if process.poll() is not None:
+            break
         try:
             if httpx.get(f"{url}/ready", timeout=2).status_code == 200:
                 return
