@@ -87,11 +87,8 @@ class Timeline:
     """When it left the queue and its prefill began."""
     tokens: list[float] = field(default_factory=list)
     """One entry per generated token."""
-    passes: int = 0
-    """Passes of the model that it took part in; the batch sizes below are over these."""
-    batch_min: int = 0
-    batch_max: int = 0
-    batch_sum: int = 0
+    batch_sizes: list[int] = field(default_factory=list)
+    """For each token, how many sequences were in the model's pass that made it."""
     longest_gap: float = 0.0
     """The longest time between two of its tokens, in seconds; 0 for fewer than two."""
     longest_gap_reason: str = ""
@@ -111,10 +108,7 @@ class Timeline:
         if self.tokens and (gap := now - self.tokens[-1]) > self.longest_gap:
             self.longest_gap, self.longest_gap_reason = gap, reason_since(self.tokens[-1]).value
         self.tokens.append(now)
-        self.batch_min = min(self.batch_min, batch_size) if self.passes else batch_size
-        self.batch_max = max(self.batch_max, batch_size)
-        self.batch_sum += batch_size
-        self.passes += 1
+        self.batch_sizes.append(batch_size)
 
 
 class Generation:

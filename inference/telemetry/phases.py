@@ -95,12 +95,12 @@ def _phases(request: EndedRequest, gpus: Sequence[str]) -> list[tuple[str, float
 
 
 def _batch(timeline: Timeline) -> dict[str, AttributeValue | None]:
-    if not timeline.passes:
+    if not (sizes := timeline.batch_sizes):
         return {}
     return {
-        "llm.batch.size.min": timeline.batch_min,
-        "llm.batch.size.mean": timeline.batch_sum / timeline.passes,
-        "llm.batch.size.max": timeline.batch_max,
+        "llm.batch.size.min": min(sizes),
+        "llm.batch.size.mean": sum(sizes) / len(sizes),
+        "llm.batch.size.max": max(sizes),
     }
 
 

@@ -1,7 +1,7 @@
 """A histogram in plain integers, for what comes too often for OpenTelemetry (12 us a call): tokens and steps."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from prometheus_client.samples import Exemplar
@@ -38,10 +38,13 @@ class Tally:
         self._counts[bisect_left(self._bounds, value)] += 1
         self._sum += value
 
-    def add_all(self, values: Iterable[float]) -> None:
+    def add_all(self, values: Sequence[float]) -> None:
         """Count many."""
+        # Not `add` for each: this is what a token costs.
+        bounds, counts = self._bounds, self._counts
         for value in values:
-            self.add(value)
+            counts[bisect_left(bounds, value)] += 1
+        self._sum += sum(values)
 
     def mark(self, exemplar: Exemplar) -> None:
         """Keep an exemplar of a value that was counted; the newest of a bucket stays."""

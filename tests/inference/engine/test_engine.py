@@ -355,7 +355,7 @@ def test_batch_sizes_are_those_of_the_passes_that_a_request_took_part_in():
         return both[1].timeline
 
     timeline = asyncio.run(run())
-    assert (timeline.passes, timeline.batch_min, timeline.batch_max) == (30, 1, 2)
-    assert 30 < timeline.batch_sum < 60
+    assert len(timeline.batch_sizes) == 30
+    assert set(timeline.batch_sizes) == {1, 2}
     assert {size for _, size in turns} == {1, 2}
     assert all(0.001 <= seconds < 1 for seconds, _ in turns)

@@ -25,7 +25,7 @@ def recorder(collector):
 
 @pytest.fixture
 def answered(making):
-    facts = {"batch_min": 1, "batch_max": 4, "batch_sum": 6, "passes": 3, "preemptions": 0}
+    facts = {"batch_sizes": [1, 4, 1], "preemptions": 0}
     stall = {"longest_gap": 0.25, "longest_gap_reason": "prefill", "gpu_memory_used_bytes": 7 << 30}
     return making.timeline(admitted=0.2, tokens=(0.5, 0.75, 1.0), **facts, **stall)
 
