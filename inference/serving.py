@@ -12,6 +12,7 @@ import uvicorn
 
 from inference.api.app import Entrance, create_app
 from inference.api.audit import AuditLog
+from inference.api.bounding import punctual
 from inference.api.keys import KeyFile
 from inference.api.service import Service
 from inference.disturbing import FaultyEngine
@@ -45,6 +46,7 @@ def serve(settings: Settings, listening: socket.socket, lines_dropped: Dropped =
     audit = AuditLog(settings.audit_log, settings.audit_log_days) if settings.audit_log else None
     config = uvicorn.Config(
         create_app(service, _entrance(settings, audit)),
+        http=punctual(settings.reader_timeout_seconds),
         log_config=None,
         log_level="warning",
         access_log=False,

@@ -4,8 +4,50 @@ import asyncio
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from inference.api.errors import ApiError
+
+
+def punctual(seconds: float) -> type[H11Protocol]:
+    """Uvicorn's HTTP/1.1 for clients whose request's head is whole within so many seconds.
+
+    uvicorn itself would keep a connection for ever that says nothing, or a byte an hour, and a client that opens a
+    thousand of them would hold every file descriptor of the service.
+    """
+
+    class Punctual(H11Protocol):
+        _due: asyncio.TimerHandle | None = None
+        """Rings where no request has come; while one is answered, and between two, uvicorn keeps the time."""
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self._wait()
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            if self.cycle and not self.cycle.response_complete:
+                self._wait_no_more()
+            elif not self._due:
+                self._wait()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._wait_no_more()
+            super().connection_lost(exc)
+
+        def _wait(self) -> None:
+            self._due = self.loop.call_later(seconds, self._too_slow)
+
+        def _wait_no_more(self) -> None:
+            if self._due:
+                self._due.cancel()
+            self._due = None
+
+        def _too_slow(self) -> None:
+            self.transport.write(b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+            self.transport.close()
+
+    return Punctual
 
 
 class BoundedBody:

@@ -1,4 +1,7 @@
-"""GET /health, /ready and /metrics: for whoever runs the service. All answer while the engine hangs."""
+"""GET /health, /ready and /metrics: for whoever runs the service. All answer while the engine hangs.
+
+HEAD asks for a status alone: some load balancers do.
+"""
 
 from typing import Any
 
@@ -13,6 +16,7 @@ router = APIRouter()
 _NOT: dict[int | str, dict[str, Any]] = {503: {"description": "It is not; the body says why."}}
 
 
+@router.head("/health", include_in_schema=False)
 @router.get("/health", responses=_NOT)
 async def health(service: ServiceDependency) -> JSONResponse:
     """200 while the process can still recover by itself; 503 once its engine is dead. A hang does not show here."""
@@ -22,6 +26,7 @@ async def health(service: ServiceDependency) -> JSONResponse:
     return JSONResponse({"status": "ok"})
 
 
+@router.head("/ready", include_in_schema=False)
 @router.get("/ready", responses=_NOT)
 async def ready(service: ServiceDependency) -> JSONResponse:
     """200 while the model is loaded and the engine turns; else 503 with the reason."""

@@ -46,6 +46,30 @@ def test_a_request_in_pieces_is_answered_and_one_that_never_becomes_whole_gets_4
         assert b'"type":"invalid_request_error"' in said
 
 
+@pytest.mark.parametrize("before", [b"", b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n"], ids=["first", "second"])
+@pytest.mark.parametrize("byte", [b"", b"x"], ids=["silent", "a byte now and then"])
+def test_a_connection_on_which_no_request_begins_is_closed(plain, before, byte):
+    with socket.create_connection((plain.client.base_url.host, plain.client.base_url.port), timeout=20) as raw:
+        raw.sendall(before)
+        said = raw.recv(65536) if before else b""
+        assert said.startswith(b"HTTP/1.1 200 " if before else b"")
+        began = time.monotonic()
+        raw.settimeout(0.2)
+        while time.monotonic() < began + 20:
+            try:
+                raw.sendall(byte)
+                if not (more := raw.recv(65536)):
+                    break
+                said += more
+            except TimeoutError:
+                pass
+            except ConnectionError:
+                break
+        # uvicorn's own patience between two requests on a connection is 5 s.
+        assert 1.5 < time.monotonic() - began < 15
+    assert (b"HTTP/1.1 408 " in said) == (not before or byte != b"")
+
+
 def test_sigterm_lets_running_answers_finish_and_exits_0(plain, asking):
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(plain.client.post, "/v1/completions", json=asking.body("hello", 400, stream=True))

@@ -84,7 +84,7 @@ def test_a_hang_stops_the_steps_while_health_and_gauges_stay_right_and_ends_with
             assert service.sample(llm.WAITING) == 1
             assert service.client.get("/health").status_code == 200
             ready = service.client.get("/ready")
-            assert ready.status_code == 503
+            assert ready.status_code == service.client.head("/ready").status_code == 503
             assert re.fullmatch(r"the engine has not turned for \d s", ready.json()["reason"])
         assert running.result() == waiting.result() == expected
     assert service.sample(llm.ENGINE_STEPS) > steps
@@ -156,3 +156,9 @@ def test_the_fault_api_refuses_forwarded_requests(service, method):
     path = "/admin/faults" if method == "GET" else "/admin/faults/hang"
     assert service.client.request(method, path, headers={"X-Forwarded-For": "127.0.0.1"}).status_code == 403
     assert service.client.get("/admin/faults").json() == []
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready"])
+def test_head_tells_the_same_without_a_body(service, path):
+    response = service.client.head(path)
+    assert (response.status_code, response.content) == (200, b"")
