@@ -43,18 +43,26 @@ def inferwatch(environment):
 
 
 @pytest.fixture
-def broken_tools(tool, tmp_path):
-    """A directory of real tools but for node_exporter, which says why it ends."""
+def tools_with(tool, tmp_path):
+    """Makes a directory of real tools but for node_exporter, which does what it is told by the shell."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for name in ("prometheus", "promtool", "alertmanager", "amtool"):
         (folder / name).symlink_to(tool(name))
     program = folder / "node_exporter"
-    program.write_text(
-        '#!/bin/sh\n[ "$1" = --version ] && exec echo "version 9.9.9"\necho "the disk is on fire"\nexit 3\n'
-    )
-    program.chmod(0o755)
-    return str(folder)
+
+    def make(does):
+        program.write_text(f'#!/bin/sh\n[ "$1" = --version ] && exec echo "version 9.9.9"\n{does}\n')
+        program.chmod(0o755)
+        return str(folder)
+
+    return make
+
+
+@pytest.fixture
+def broken_tools(tools_with):
+    """Tools of which one says why it ends, and does, whenever it is started."""
+    return tools_with('echo "the disk is on fire"; exit 3')
 
 
 COMMANDS = [(), ("up",), ("down",), ("status",), ("drill",), ("doctor",), ("reload",), ("backup",), ("restore",)]
@@ -156,12 +164,14 @@ def test_a_part_that_does_not_start_fails_up_with_its_own_words_and_leaves_nothi
     assert pids_of(State(tmp_path / "state")) == []
 
 
-def test_an_interrupted_up_leaves_nothing(environment, broken_tools, pids_of, tmp_path, eventually):
+def test_an_interrupted_up_leaves_nothing(environment, tools_with, pids_of, tmp_path, eventually):
+    # Not one that ends: on a slow machine `up` could give up before it is interrupted.
+    never_ready = tools_with("exec sleep 600")
     state = State(tmp_path / "state")
     command = [sys.executable, "-m", "compose.cli", "up"]
     with subprocess.Popen(
         command,
-        env={**environment, "INFERWATCH_BIN": broken_tools},
+        env={**environment, "INFERWATCH_BIN": never_ready},
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
