@@ -21,7 +21,7 @@ class TallyReading:
 
 
 class Tally:
-    """Counts values into buckets. One thread adds; any thread reads and may miss the value that is being added.
+    """Counts values into buckets. One thread adds; any thread reads and may miss a part of what is being added.
 
     Args:
         bounds: Upper bounds, inclusive; the last bucket has none.

@@ -231,6 +231,8 @@ def apart(rounds: int) -> list[tuple[str, ...]]:
     costs: dict[int, list[float]] = {short: [], long: []}
     # Requests come here far faster than spans are sent; nothing that is dropped would be paid for.
     os.environ["OTEL_BSP_MAX_QUEUE_SIZE"] = str(100 * requests)
+    lines = logging.getLogger("inference.requests")
+    lines.setLevel(logging.INFO)
     with tempfile.TemporaryDirectory() as folder, collector() as sink, Path(os.devnull).open("w") as nowhere:
         snapshot = Snapshot(Phase.SERVING, "", 1, 0, 1, 1, 1, 0.1)
         audit = AuditLog(Path(folder) / "audit.log", 1)
@@ -238,12 +240,13 @@ def apart(rounds: int) -> list[tuple[str, ...]]:
             for tokens, values in costs.items():
                 recorder = Recorder(About("m", gpus=("GPU-1",)), lambda: snapshot, Steps(), sink)
                 logs = LogThread("json", nowhere)
-                logging.basicConfig(level="INFO", handlers=[logs.handler], force=True)
+                lines.addHandler(logs.handler)
                 began = time.process_time()
                 for _ in range(requests):
                     ended(tokens, recorder, audit)
                 recorder.close(60)
                 logs.close(60)
+                lines.removeHandler(logs.handler)
                 if number:
                     values.append((time.process_time() - began) / requests)
     del os.environ["OTEL_BSP_MAX_QUEUE_SIZE"]
