@@ -99,6 +99,7 @@ def test_token_ids_are_a_prompt_too(service, asking):
 
 
 def test_a_client_that_leaves_a_stream_frees_its_slot_and_is_counted(service, asking):
+    tokens = service.sample(llm.GENERATED_TOKENS)
     before = service.sample(llm.REQUEST_ERRORS, error_type="client_disconnect")
     with (
         httpx.Client(base_url=service.url) as client,
@@ -108,15 +109,20 @@ def test_a_client_that_leaves_a_stream_frees_its_slot_and_is_counted(service, as
         pieces = response.iter_bytes()
         next(pieces)
         assert service.sample(llm.RUNNING) == 1
-    service.until(service.idle, seconds=0.5)
+    service.until(service.idle)
+    # Of the thousand that it asked for.
+    assert service.sample(llm.GENERATED_TOKENS) < tokens + 500
     assert service.sample(llm.REQUEST_ERRORS, error_type="client_disconnect") == before + 1
 
 
 def test_a_client_that_leaves_a_whole_answer_frees_its_slot_and_is_counted(service, asking):
+    tokens = service.sample(llm.GENERATED_TOKENS)
     before = service.sample(llm.REQUEST_ERRORS, error_type="client_disconnect")
     with httpx.Client(base_url=service.url, timeout=0.1) as client, pytest.raises(httpx.ReadTimeout):
         client.post("/v1/completions", json=asking.body("slow", 1000))
-    service.until(service.idle, seconds=0.5)
+    service.until(service.idle)
+    # Of the thousand that it asked for.
+    assert service.sample(llm.GENERATED_TOKENS) < tokens + 500
     assert service.sample(llm.REQUEST_ERRORS, error_type="client_disconnect") == before + 1
 
 
@@ -198,13 +204,17 @@ def test_a_forgotten_content_type_is_named(service):
 
 
 def test_answers_on_a_kept_connection_do_not_wait_for_acknowledgements(service, asking):
-    def seconds() -> float:
+    def seconds(client: httpx.Client) -> float:
         started = time.monotonic()
-        asking.complete(service.client, "a", 1)
+        asking.complete(client, "a", 1)
         return time.monotonic() - started
 
-    # The best of many, for a busy machine; a delayed acknowledgement would add 40 ms to each of them.
-    assert min(seconds() for _ in range(20)) < 0.03
+    def on_a_new_one() -> float:
+        with httpx.Client(base_url=service.url) as client:
+            return seconds(client)
+
+    # The best of many, for a busy machine. The kernel delays acknowledgements by 40 ms, but not on a new connection.
+    assert min(seconds(service.client) for _ in range(20)) < min(on_a_new_one() for _ in range(20)) + 0.025
 
 
 def test_a_prompt_that_cannot_fit_gets_400_and_its_own_error_type(service, asking):

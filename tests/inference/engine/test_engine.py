@@ -2,13 +2,14 @@
 
 import asyncio
 import itertools
+import threading
 import time
 from collections.abc import Awaitable, Callable
 
 import pytest
 import torch
 
-from inference.engine.disturbances import Undisturbed
+from inference.engine.disturbances import Disturbances, Undisturbed
 from inference.engine.engine import Engine, EngineUnavailableError, Limits, Phase, UnservableError
 from inference.engine.generation import Failed, Finished, GapReason, Generation, Prompt, Timeline
 from inference.engine.models import LoadedModel
@@ -73,6 +74,28 @@ class Scripted:
         return logits
 
 
+class Turnstile(Undisturbed):
+    """Lets the engine turn as it likes, or once for each time that it is told to."""
+
+    def __init__(self) -> None:
+        self._free = True
+        self._turns = threading.Semaphore(0)
+
+    def turning(self, *, busy: bool) -> None:
+        if not self._free:
+            self._turns.acquire()
+
+    def close(self) -> None:
+        self._free = False
+
+    def let_one_pass(self) -> None:
+        self._turns.release()
+
+    def open(self) -> None:
+        self._free = True
+        self.let_one_pass()
+
+
 def model(runner: Scripted) -> LoadedModel:
     return LoadedModel(runner, ByteTokenizer(), frozenset(), "fp_scripted")
 
@@ -84,11 +107,17 @@ async def until(holds: Callable[[], bool]) -> None:
         await asyncio.sleep(0.005)
 
 
-def with_engine(scenario: Callable[[Engine], Awaitable[object]], runner: Scripted | None = None, **limits: object):
+def with_engine(
+    scenario: Callable[[Engine], Awaitable[object]],
+    runner: Scripted | None = None,
+    disturbances: Disturbances | None = None,
+    **limits: object,
+):
     """Run a scenario on a serving engine; what it returns."""
 
     async def run():
-        engine = Engine(lambda: model(runner or Scripted()), Limits(4, 40, **limits), Undisturbed(), lambda: None)
+        limited = Limits(4, 40, **limits)
+        engine = Engine(lambda: model(runner or Scripted()), limited, disturbances or Undisturbed(), lambda: None)
         engine.start()
         await until(lambda: engine.snapshot().phase is Phase.SERVING)
         try:
@@ -170,8 +199,8 @@ def test_a_dead_engine_ends_every_answer_refuses_at_once_and_starts_again():
         await until(lambda: engine.snapshot().phase is Phase.SERVING)
         return events, str(refusal.value), dead, await answers(engine, b"x"), engine.snapshot()
 
-    events, refused, dead, after, snapshot = with_engine(scenario, runner, restart_seconds=(0.2,))
-    reason = "the engine died; it starts again in 0.2 s"
+    events, refused, dead, after, snapshot = with_engine(scenario, runner, restart_seconds=(1,))
+    reason = "the engine died; it starts again in 1 s"
     assert events == [Failed("engine_dead", reason)] * 6
     assert refused == reason
     assert (dead.phase, dead.running, dead.waiting, dead.kv_capacity_tokens) == (Phase.DEAD, 0, 0, 0)
@@ -256,38 +285,35 @@ def test_an_answer_that_takes_too_long_is_broken_off_and_its_slot_is_free():
 
 
 def test_timeouts_also_ring_while_the_engine_hangs():
-    class Hanging(Undisturbed):
-        hangs = True
+    turnstile = Turnstile()
 
-        def turning(self, *, busy: bool) -> None:
-            while self.hangs and busy:
-                time.sleep(0.005)
-
-    async def run():
-        hang = Hanging()
-        engine = Engine(lambda: model(Scripted()), Limits(4, 4, 0.05, 0.1), hang, lambda: None)
-        engine.start()
-        await until(lambda: engine.snapshot().phase is Phase.SERVING)
-        event = await asyncio.wait_for(last_event(engine, submit(engine, b"x")), 2)
-        hang.hangs = False
-        assert engine.stop(5)
+    async def scenario(engine: Engine):
+        turnstile.close()
+        event = await asyncio.wait_for(last_event(engine, submit(engine, b"x")), 5)
+        turnstile.open()
         return event
 
-    assert asyncio.run(run()) == Failed("timeout_queue", "no place became free in time; try again later")
+    event = with_engine(scenario, disturbances=turnstile, queue_seconds=0.05)
+    assert event == Failed("timeout_queue", "no place became free in time; try again later")
 
 
 def test_a_cancelled_answer_frees_its_slot_for_the_next_turn():
+    turnstile = Turnstile()
+
     async def scenario(engine: Engine):
-        running = [submit(engine, b"x", 60) for _ in range(4)]
+        running = [submit(engine, b"x", 9_000) for _ in range(4)]
         await until(lambda: engine.snapshot().running == 4)
-        steps = engine.snapshot().steps
+        turnstile.close()
         engine.cancel(running[1])
         waiting = submit(engine, b"x", 1)
-        await last_event(engine, waiting)
-        return engine.snapshot().steps - steps, engine.snapshot().running
+        turnstile.let_one_pass()
+        event = await asyncio.wait_for(last_event(engine, waiting), 5)
+        running_then = engine.snapshot().running
+        turnstile.open()
+        return event, running_then
 
-    steps, running = with_engine(scenario)
-    assert steps <= 4
+    event, running = with_engine(scenario, endless(), turnstile)
+    assert isinstance(event, Finished)
     assert running == 3
 
 
