@@ -24,9 +24,9 @@ def test_a_count_is_used_up():
 
 def test_seconds_run_out():
     faults = Faults()
-    faults.switch_on(ERROR, seconds=0.05)
+    faults.switch_on(ERROR, seconds=0.5)
     assert faults.strikes(ERROR)
-    time.sleep(0.06)
+    time.sleep(0.55)
     assert not faults.strikes(ERROR)
 
 
