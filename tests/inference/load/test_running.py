@@ -15,7 +15,7 @@ def load(url, *flags):
 
 
 def test_it_reports_what_it_saw(service):
-    ended = load(service.url, "--rate", "6", "--duration", "1.5", "--max-tokens", "uniform:4:12", "--seed", "1")
+    ended = load(service.url, "--rate", "4", "--duration", "2", "--max-tokens", "uniform:2:6", "--seed", "1")
     assert ended.returncode == 0, ended.stdout
     first, *rest = ended.stdout.splitlines()
     assert " ok, 0 failed, 0 unfinished in " in first
