@@ -217,7 +217,7 @@ def test_a_drill_is_heard_of_exactly_as_it_should_be(running, drill):
     assert report.problems == []
     new = [message for message in messages(inbox) if message.id not in before]
     # What is true of the machine that the tests run on, and what the fault's own channel gets late, are no part of it.
-    heard = [one for one in new if not about_the_host(one, drill, known) and one.channel not in drill.broken]
+    heard = [one for one in new if not about_the_host(one, known, drill.alert) and one.channel not in drill.broken]
     # Not reckoned from the start of the run, which may first have to wait for replicas.
     paged_at = max(message.received_at for message in heard if message.status == "firing")
     alert = known[drill.alert]

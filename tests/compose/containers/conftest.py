@@ -11,6 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from alerts.drills.inbox import Message, messages
+from alerts.drills.judge import about_the_host
+from alerts.rules import catalogue
 from alerts.timing import load
 from compose import inside, ports
 from compose.containers import ContainerStack, docker
@@ -36,10 +39,10 @@ class Running:
         answer = httpx.get(f"{self.stack.url('prometheus')}/api/v1/query", params={"query": expr}, timeout=10)
         return answer.raise_for_status().json()["data"]["result"]
 
-    def messages(self) -> list[dict]:
+    def messages(self) -> list[Message]:
         """What the inbox holds, but for what is true of the machine that the tests run on."""
-        found = httpx.get(f"{self.stack.url('inbox')}/api/messages", timeout=10).raise_for_status().json()
-        return [one for one in found if "/runbooks/Host" not in str(one["raw"])]
+        known = catalogue(load())
+        return [one for one in messages(self.stack.url("inbox")) if not about_the_host(one, known)]
 
     def command(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """`inferwatch`, about containers."""

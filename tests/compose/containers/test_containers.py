@@ -187,12 +187,12 @@ def test_verify_says_what_is_wrong_and_when_it_is_mended(running) -> None:
 def test_a_drill_is_heard_of_once_in_each_of_its_channels_and_resolves(running, name: str) -> None:
     assert eventually(lambda: quiet(running), 120), running.query("ALERTS")
     drill = next(one for one in DRILLS if one.name == name)
-    before = {message["id"] for message in running.messages()}
+    before = {message.id for message in running.messages()}
     done = running.command("drill", name, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith("proven\n")
-    heard = [message for message in running.messages() if message["id"] not in before]
-    counted = sorted((message["channel"], message["status"]) for message in heard)
+    heard = [message for message in running.messages() if message.id not in before]
+    counted = sorted((message.channel, message.status) for message in heard)
     assert counted == sorted((channel, status) for channel in drill.channels for status in ("firing", "resolved"))
 
 

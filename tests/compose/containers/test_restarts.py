@@ -33,7 +33,7 @@ def test_a_restart_of_any_other_service_costs_no_request_and_pages_nobody(runnin
     time.sleep(SETTLED_SECONDS)
     firing = running.query("max_over_time(ALERTS{alertstate='firing', severity='page'}[10m])")
     assert [one["metric"]["alertname"] for one in firing] == []
-    assert [one["title"] for one in running.messages()] == []
+    assert [one.title for one in running.messages()] == []
     # Prometheus has its data from before its own restart, and goes on.
     assert float(running.query("count_over_time(up{job='prometheus'}[10m])")[0]["value"][1]) > 20
     assert float(running.query("llm_generated_tokens_total")[0]["value"][1]) > served
