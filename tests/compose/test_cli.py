@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from alerts import objectives
 from compose import ports
+from compose.cli import main
 from compose.state import State
 
 ROOT = Path(__file__).parents[2]
@@ -138,6 +140,26 @@ def test_a_backup_without_a_stack_says_how_to_start_one(inferwatch, tmp_path):
     assert done.returncode == 1
     assert done.stderr == "inferwatch: the stack does not run; start it with `make up`\n"
     assert not (tmp_path / "backup").exists()
+
+
+def test_a_file_of_objectives_that_is_wrong_is_one_line_and_keeps_nobody_from_taking_the_stack_down(
+    environment, monkeypatch, tmp_path, capsys
+):
+    wrong = tmp_path / "objectives.yaml"
+    wrong.write_text("services: [{match: {}, ratio: 99}]")
+    monkeypatch.setattr(objectives.load, "__defaults__", (wrong,))
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert main(["rules", "explain", "EngineDown"]) == 2
+    assert capsys.readouterr().err.startswith(f"inferwatch: {wrong}: ")
+    assert main(["down"]) == 0
+
+
+def test_an_unknown_alert_ends_with_2_and_the_names_there_are(inferwatch):
+    done = inferwatch("rules", "explain", "EngineDwn")
+    assert done.returncode == 2
+    assert done.stderr.startswith("inferwatch: no alert 'EngineDwn'; there are ")
+    assert done.stderr.count("\n") == 1
 
 
 def test_every_drill_is_listed_with_its_alert(inferwatch):
