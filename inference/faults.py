@@ -199,7 +199,8 @@ class Faults:
         """Block this thread for as long as the fault is on."""
         with self._changed:
             while fault := self._current(kind):
-                self._changed.wait(None if fault.until is None else max(0.0, fault.until - time.monotonic()))
+                left = None if fault.until is None else max(0.0, fault.until - time.monotonic())
+                self._changed.wait(left and min(left, threading.TIMEOUT_MAX))
 
     def _current(self, kind: FaultKind) -> ActiveFault | None:
         fault = self._active.get(kind.name)

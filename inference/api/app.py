@@ -9,7 +9,7 @@ from limits import RateLimitItem
 from starlette.middleware.cors import CORSMiddleware
 
 from inference.api import breaking, errors, generating, operating
-from inference.api.bounding import BoundedBody, PatientSending
+from inference.api.bounding import BoundedBody
 from inference.api.gate import Gate
 from inference.api.keys import KeyFile
 from inference.api.observing import TRACE_HEADERS, Observing
@@ -47,7 +47,6 @@ def create_app(service: Service, entrance: Entrance) -> FastAPI:
     if service.faults_enabled:
         app.include_router(breaking.router)
     # The last one that is added is the first that a request meets.
-    app.add_middleware(PatientSending, seconds=entrance.client_seconds)
     app.add_middleware(BoundedBody, max_body_bytes=entrance.max_body_bytes, seconds=entrance.client_seconds)
     app.add_middleware(Gate, keys=entrance.keys, rate=entrance.rate)
     if entrance.cors_origins:

@@ -2,7 +2,6 @@
 
 import asyncio
 
-from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -10,19 +9,32 @@ from inference.api.errors import ApiError
 
 
 def punctual(seconds: float) -> type[H11Protocol]:
-    """Uvicorn's HTTP/1.1 for clients whose request's head is whole within so many seconds.
+    """Uvicorn's HTTP/1.1 for clients that send a request's head, and take each piece of an answer, in so many seconds.
 
-    uvicorn itself would keep a connection for ever that says nothing, or a byte an hour, and a client that opens a
-    thousand of them would hold every file descriptor of the service.
+    uvicorn itself would keep a connection for ever that says nothing, or a byte an hour, or does not read what it asked
+    for, and a client that opens a thousand of them would hold every file descriptor of the service.
     """
 
     class Punctual(H11Protocol):
         _due: asyncio.TimerHandle | None = None
         """Rings where no request has come; while one is answered, and between two, uvicorn keeps the time."""
+        _stuck: asyncio.TimerHandle | None = None
+        """Rings where something is left to send; to close the connection would wait for it, and for ever."""
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
+            # Writing pauses as soon as the kernel takes no more, and goes on when it has taken everything.
+            transport.set_write_buffer_limits(high=0)
             self._wait()
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._stuck = self.loop.call_later(seconds, self.transport.abort)
+
+        def resume_writing(self) -> None:
+            if self._stuck:
+                self._stuck.cancel()
+            super().resume_writing()
 
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
@@ -33,6 +45,8 @@ def punctual(seconds: float) -> type[H11Protocol]:
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._wait_no_more()
+            if self._stuck:
+                self._stuck.cancel()
             super().connection_lost(exc)
 
         def _wait(self) -> None:
@@ -99,23 +113,3 @@ class BoundedBody:
     def _too_slow(self) -> ApiError:
         message = f"the body was not there after {self._seconds:g} s"
         return ApiError(408, "invalid_request", message, rejection="invalid_request")
-
-
-class PatientSending:
-    """ASGI middleware. A client that takes nothing for too long has left: its answer would stay in memory for ever."""
-
-    def __init__(self, app: ASGIApp, seconds: float) -> None:
-        self._app = app
-        self._seconds = seconds
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on."""
-
-        async def patiently(message: Message) -> None:
-            try:
-                async with asyncio.timeout(self._seconds):
-                    await send(message)
-            except TimeoutError:
-                raise ClientDisconnect from None
-
-        await self._app(scope, receive, patiently if scope["type"] == "http" else send)

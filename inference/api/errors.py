@@ -22,7 +22,7 @@ from inference.telemetry.ended import EndedRequest, Exchange, Operation
 GENERATING: dict[str, Operation] = {"/v1/chat/completions": "chat", "/v1/completions": "text_completion"}
 """Paths that generate, and their gen_ai.operation.name."""
 
-_TYPES = {429: "rate_limit_error", 500: "server_error", 503: "service_unavailable_error"}
+_TYPES = {429: "rate_limit_error", 500: "server_error", 504: "server_error", 503: "service_unavailable_error"}
 
 _RETRY_AFTER_SECONDS = {429: "1", 503: "5"}
 """When another try makes sense: a queue moves quickly, a model takes a while to load."""

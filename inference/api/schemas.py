@@ -2,6 +2,7 @@
 
 Unknown fields are ignored, as OpenAI's own service does; fields that would change the answer and are not
 supported are refused, so that nobody believes they worked. Types are JSON's: neither "3" nor true is a number.
+The first wrong item of a list ends its check: a megabyte of wrong ones would hold up everybody for seconds.
 """
 
 from typing import Annotated, Any, Literal
@@ -76,7 +77,7 @@ class Generate(BaseModel):
     temperature: StrictFloat = Field(1.0, ge=0, le=2)
     top_p: StrictFloat = Field(1.0, gt=0, le=1)
     seed: StrictInt | None = Field(None, ge=-(2**63), lt=2**63)
-    stop: tuple[StopString, ...] = Field((), max_length=4)
+    stop: tuple[StopString, ...] = Field((), max_length=4, fail_fast=True)
     stream: StrictBool = False
     stream_options: StreamOptions = StreamOptions()
 
@@ -102,7 +103,7 @@ class Generate(BaseModel):
 class CompletionBody(Generate):
     """The body of POST /v1/completions."""
 
-    prompt: PlainText | list[TokenId]
+    prompt: PlainText | Annotated[list[TokenId], Field(fail_fast=True)]
     """Text, or token ids."""
     max_tokens: StrictInt = Field(16, ge=1)
 
@@ -127,7 +128,7 @@ class ChatMessage(BaseModel):
     """One message of a conversation."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: PlainText | list[TextPart]
+    content: PlainText | Annotated[list[TextPart], Field(fail_fast=True)]
 
     @property
     def text(self) -> str:
@@ -138,7 +139,7 @@ class ChatMessage(BaseModel):
 class ChatBody(Generate):
     """The body of POST /v1/chat/completions."""
 
-    messages: list[ChatMessage] = Field(min_length=1)
+    messages: list[ChatMessage] = Field(min_length=1, fail_fast=True)
     max_completion_tokens: StrictInt | None = Field(None, ge=1)
     max_tokens: StrictInt | None = Field(None, ge=1)
     """The older name of max_completion_tokens."""

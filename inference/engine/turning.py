@@ -76,9 +76,9 @@ class Turning:
         self._drop_cancelled()
         self._make_room()
         self._ledger.lap(GapReason.BATCH_CHANGE)
-        self._read()
+        ended = self._read()
         self._ledger.lap(GapReason.PREFILL)
-        batch_size = len(self._scheduler.rows)
+        batch_size = len(self._scheduler.rows) + ended
         self._decode()
         self.flush()
         self._counters.steps += 1
@@ -100,10 +100,13 @@ class Turning:
             self._counters.preemptions += 1
             self._move(moves)
 
-    def _read(self) -> None:
-        until = time.monotonic() + _READING_SECONDS
+    def _read(self) -> int:
+        """Read prompts; how many sequences came to their end by that: of one token, or failed."""
+        until, ended = time.monotonic() + _READING_SECONDS, 0
         while time.monotonic() < until and (generation := self._next_to_read()):
             self._read_piece(generation)
+            ended += generation not in self._scheduler.rows
+        return ended
 
     def _next_to_read(self) -> Generation | None:
         rows = self._scheduler.rows

@@ -51,6 +51,8 @@ async def _request(client: httpx.AsyncClient, model: str, arrival: Arrival, resu
         error = await _stream(client, model, arrival, results)
     except httpx.HTTPError as broken:
         error = type(broken).__name__
+    except (ValueError, KeyError, TypeError, AttributeError):
+        error = "not OpenAI's stream"
     finally:
         results.open -= 1
     if error:
@@ -68,13 +70,13 @@ async def _stream(client: httpx.AsyncClient, model: str, arrival: Arrival, resul
         if got.status_code != 200:
             return f"HTTP {got.status_code}"
         async for line in got.aiter_lines():
-            data = line.removeprefix("data: ")
-            if data == "[DONE]":
+            field, _, data = line.partition(":")
+            if field != "data":  # a comment to keep the connection, the name of an event, the end of one
+                continue
+            if (data := data.strip()) == "[DONE]":
                 # A piece may hold several tokens, or a token no piece; where the service counts, it knows better.
                 results.tokens += 0 if usage is None else usage - pieces
                 return ""
-            if not data:
-                continue
             chunk = json.loads(data)
             if "error" in chunk:
                 return f"broke off: {chunk['error'].get('code')}"

@@ -70,7 +70,10 @@ class Exposition(Collector):
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """The page and its Content-Type, in the format that the Accept header prefers."""
-        encode, content_type = choose_encoder(accept)
+        try:
+            encode, content_type = choose_encoder(accept)
+        except (TypeError, ValueError):  # it reads versions as numbers, and clients may write anything
+            encode, content_type = choose_encoder("")
         return encode(self._registry), content_type
 
     def describe(self) -> Iterable[Family]:

@@ -70,6 +70,23 @@ def test_a_connection_on_which_no_request_begins_is_closed(plain, before, byte):
     assert (b"HTTP/1.1 408 " in said) == (not before or byte != b"")
 
 
+def test_a_connection_that_does_not_read_is_given_up(plain):
+    asked = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
+    with socket.socket() as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.settimeout(20)
+        raw.connect((plain.client.base_url.host, plain.client.base_url.port))
+        # More answers than the kernel keeps for somebody who does not take them.
+        size = len(plain.client.get("/openapi.json").content)
+        with pytest.raises(ConnectionError):
+            for _ in range(20_000_000 // size):
+                raw.sendall(asked)
+            while True:
+                raw.sendall(asked)
+                time.sleep(0.2)
+    assert plain.client.get("/ready").status_code == 200
+
+
 def test_sigterm_lets_running_answers_finish_and_exits_0(plain, asking):
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(plain.client.post, "/v1/completions", json=asking.body("hello", 400, stream=True))

@@ -385,3 +385,21 @@ def test_batch_sizes_are_those_of_the_passes_that_a_request_took_part_in():
     assert set(timeline.batch_sizes) == {1, 2}
     assert {size for _, size in turns} == {1, 2}
     assert all(0.001 <= seconds < 1 for seconds, _ in turns)
+
+
+def test_turns_that_only_read_are_told_and_do_not_rest():
+    turns: list[tuple[float, int]] = []
+
+    async def run():
+        engine = Engine(
+            lambda: model(Scripted()), Limits(4, 40), Undisturbed(), lambda: None, lambda *turn: turns.append(turn)
+        )
+        engine.start()
+        await until(lambda: engine.snapshot().phase is Phase.SERVING)
+        many = [submit(engine, b"x", 1) for _ in range(40)]
+        ended = [await last_event(engine, one) for one in many]
+        assert engine.stop(5)
+        return ended
+
+    assert asyncio.run(run()) == [Finished("a", "length")] * 40
+    assert sum(size for _, size in turns) == 40
