@@ -97,16 +97,18 @@ def from_environment(environment: Mapping[str, str]) -> list[tuple[FaultKind, St
     """The faults that variables named INFERENCE_FAULT_<NAME> switch on, each with a JSON object or nothing in it.
 
     Raises:
-        InvalidFaultError: A variable that names no fault or holds something else; the message names it.
+        InvalidFaultError: Variables that name no fault or hold something else; one line for each.
     """
-    found = []
+    found, wrong = [], []
     for variable, text in sorted(environment.items()):
         if variable.startswith(_PREFIX) and text:
             try:
                 kind = kind_named(variable.removeprefix(_PREFIX).lower())
                 found.append((kind, _strength(kind, json.loads(text))))
             except ValueError as error:
-                raise InvalidFaultError(f"{variable}: {error} (got {text!r})") from None
+                wrong.append(f"{variable}: {error} (got {text!r})")
+    if wrong:
+        raise InvalidFaultError("\n".join(wrong))
     return found
 
 

@@ -57,7 +57,9 @@ def _keys(given: Path) -> Path:
 
 
 def _log_file(given: Path) -> Path:
-    if given.is_dir() or not os.access(given if given.exists() else given.parent, os.W_OK):
+    # The directory too: a new file comes each day.
+    writable = os.access(given.parent, os.W_OK) and (not given.exists() or os.access(given, os.W_OK))
+    if given.is_dir() or not writable:
         raise ValueError("cannot be written: must be a file in a directory that exists and may be written")
     return given
 

@@ -156,20 +156,19 @@ class Settings(BaseSettings):
     )
 
     @model_validator(mode="after")
-    def _is_guarded(self) -> Self:
+    def _has_what_goes_with_it(self) -> Self:
+        missing = {}
         if not (self.api_keys_file or self.allow_anonymous or is_loopback(self.host)):
-            message = (
+            missing["API_KEYS_FILE"] = (
                 f"a file of name:key lines is needed, as {self.host} is no loopback address; "
                 "or set ALLOW_ANONYMOUS=1 where something else keeps strangers out"
             )
-            raise PydanticCustomError("unguarded", message, {"alias": "API_KEYS_FILE"})
-        return self
-
-    @model_validator(mode="after")
-    def _logs_have_a_collector(self) -> Self:
         if self.otel_logs_exporter == "otlp" and not self.otel_exporter_otlp_endpoint:
-            message = "needed where OTEL_LOGS_EXPORTER is otlp: the collector that takes the log lines"
-            raise PydanticCustomError("nowhere", message, {"alias": "OTEL_EXPORTER_OTLP_ENDPOINT"})
+            missing["OTEL_EXPORTER_OTLP_ENDPOINT"] = (
+                "needed where OTEL_LOGS_EXPORTER is otlp: the collector that takes the log lines"
+            )
+        if missing:
+            raise PydanticCustomError("missing_too", "settings are missing", {"missing": missing})
         return self
 
     @property
@@ -189,24 +188,32 @@ class Settings(BaseSettings):
             return self.served_model_name
         if self.model is None:
             return "inferwatch-tiny"
-        return Path(self.model).name if Path(self.model).is_dir() else self.model
+        return Path(self.model).resolve().name if Path(self.model).is_dir() else self.model
 
 
 def read(arguments: Sequence[str]) -> Settings:
     """The settings from flags and environment. Exits 0 after --help and 2 on an unknown flag.
 
     Raises:
-        InvalidSettingsError: Naming every wrong variable, one line each.
+        InvalidSettingsError: Naming every wrong variable, one line each; what is missing beside others is known only
+            where those are right.
     """
     given = {name: value for name, value in vars(_parser().parse_args(arguments)).items() if value is not None}
+    lines: list[str] = []
     try:
         settings = Settings(**given)
-        _ = settings.faults
-        return settings
-    except InvalidFaultError as error:
-        raise InvalidSettingsError(str(error)) from None
+        enabled = settings.enable_faults
     except ValidationError as error:
-        raise InvalidSettingsError("\n".join(_line(dict(problem)) for problem in error.errors())) from None
+        lines += [line for problem in error.errors() for line in _lines(dict(problem))]
+        enabled = any(said.get("INFERENCE_FAULTS") for said in (given, os.environ))
+    try:
+        if enabled:
+            from_environment(os.environ)
+    except InvalidFaultError as error:
+        lines.append(str(error))
+    if lines:
+        raise InvalidSettingsError("\n".join(lines))
+    return settings
 
 
 def flag(name: str) -> str:
@@ -241,10 +248,14 @@ def _argument(name: str, field: FieldInfo) -> Mapping[str, Any]:
     return {"dest": field.alias, "help": text, "metavar": name.rsplit("_", 1)[-1].upper()}
 
 
-def _line(problem: Mapping[str, Any]) -> str:
-    # What concerns several settings is told at the one that is missing.
-    alias = str(problem["loc"][0] if problem["loc"] else problem["ctx"]["alias"])
-    name = next(name for name, field in Settings.model_fields.items() if field.alias == alias)
+def _lines(problem: Mapping[str, Any]) -> list[str]:
+    # What concerns several settings is told at those that are missing.
+    if not problem["loc"]:
+        return [_line(alias, message) for alias, message in problem["ctx"]["missing"].items()]
     message = str(problem["msg"]).removeprefix("Value error, ")
-    got = f" (got {problem['input']!r})" if problem["loc"] else ""
-    return f"{alias} ({flag(name)}): {message}{got}"
+    return [_line(str(problem["loc"][0]), f"{message} (got {problem['input']!r})")]
+
+
+def _line(alias: str, message: str) -> str:
+    name = next(name for name, field in Settings.model_fields.items() if field.alias == alias)
+    return f"{alias} ({flag(name)}): {message}"

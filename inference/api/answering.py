@@ -22,6 +22,8 @@ from inference.telemetry.ended import EndedRequest, Exchange
 
 _T = TypeVar("_T")
 _DISCONNECTED = "client_disconnect"
+_STOPPED = "engine_dead"
+"""The service ended before the answer did."""
 
 
 class Answer:
@@ -51,6 +53,9 @@ class Answer:
         try:
             texts, last = await _unless_disconnected(request, self._collect())
             self._ended(last)
+        except asyncio.CancelledError:
+            self._error_type = _STOPPED
+            raise
         finally:
             self._close()
         if isinstance(last, Failed):
@@ -66,14 +71,17 @@ class Answer:
         self._streamed = True
         try:
             first = await _unless_disconnected(request, self._generation.next())
-        except BaseException:
+        except asyncio.CancelledError:
+            self._stop()
+            raise
+        except ApiError:
             self._close()
             raise
         if isinstance(first, Failed):
             self._ended(first)
             self._close()
             raise _failure(first)
-        return _EventStream(self._pieces(first, include_usage=include_usage), self._close)
+        return _EventStream(self._pieces(first, include_usage=include_usage), self._close, self._stop)
 
     async def _collect(self) -> tuple[list[str], Finished | Failed]:
         texts = []
@@ -107,6 +115,10 @@ class Answer:
         else:
             self._error_type, self._finish_reason = "", last.reason
 
+    def _stop(self) -> None:
+        self._error_type = _STOPPED
+        self._close()
+
     def _close(self) -> None:
         self._service.engine.cancel(self._generation)
         timeline = self._generation.timeline
@@ -129,24 +141,32 @@ class StreamCutError(Exception):
 
 
 class _EventStream(StreamingResponse):
-    """A server-sent event stream that calls `close` exactly once, also where the client left before its first byte."""
+    """A server-sent event stream that calls `close` at its end, also where the client left before its first byte.
 
-    def __init__(self, pieces: AsyncGenerator[str], close: Callable[[], None]) -> None:
+    It calls `stop` instead where the server breaks it off: a client that leaves ends it without an exception.
+    """
+
+    def __init__(self, pieces: AsyncGenerator[str], close: Callable[[], None], stop: Callable[[], None]) -> None:
         # X-Accel-Buffering: nginx would hold the pieces back.
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         super().__init__(pieces, media_type="text/event-stream", headers=headers)
         self._pieces = pieces
         self._close = close
+        self._stop = stop
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        end = self._close
         try:
             await super().__call__(scope, receive, send)
         except StreamCutError:
             # The server sees a response without an end and closes the connection.
             pass
+        except asyncio.CancelledError:
+            end = self._stop
+            raise
         finally:
             await self._pieces.aclose()
-            self._close()
+            end()
 
 
 def _sse(data: dict[str, Any]) -> str:

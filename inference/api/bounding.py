@@ -1,6 +1,7 @@
 """How large a request may be, and how slowly it may be sent and its answer be read."""
 
 import asyncio
+from typing import ClassVar
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -8,60 +9,63 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from inference.api.errors import ApiError
 
 
-def punctual(seconds: float) -> type[H11Protocol]:
+class _Punctual(H11Protocol):
     """Uvicorn's HTTP/1.1 for clients that send a request's head, and take each piece of an answer, in so many seconds.
 
     uvicorn itself would keep a connection for ever that says nothing, or a byte an hour, or does not read what it asked
     for, and a client that opens a thousand of them would hold every file descriptor of the service.
     """
 
-    class Punctual(H11Protocol):
-        _due: asyncio.TimerHandle | None = None
-        """Rings where no request has come; while one is answered, and between two, uvicorn keeps the time."""
-        _stuck: asyncio.TimerHandle | None = None
-        """Rings where something is left to send; to close the connection would wait for it, and for ever."""
+    seconds: ClassVar[float]
+    _due: asyncio.TimerHandle | None = None
+    """Rings where no request has come; while one is answered, and between two, uvicorn keeps the time."""
+    _stuck: asyncio.TimerHandle | None = None
+    """Rings where something is left to send; to close the connection would wait for it, and for ever."""
 
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
-            # Writing pauses as soon as the kernel takes no more, and goes on when it has taken everything.
-            transport.set_write_buffer_limits(high=0)
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        # Writing pauses as soon as the kernel takes no more, and goes on when it has taken everything.
+        transport.set_write_buffer_limits(high=0)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.cycle and not self.cycle.response_complete:
+            self._wait_no_more()
+        elif not self._due:
             self._wait()
 
-        def pause_writing(self) -> None:
-            super().pause_writing()
-            self._stuck = self.loop.call_later(seconds, self.transport.abort)
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stuck = self.loop.call_later(self.seconds, self.transport.abort)
 
-        def resume_writing(self) -> None:
-            if self._stuck:
-                self._stuck.cancel()
-            super().resume_writing()
+    def resume_writing(self) -> None:
+        if self._stuck:
+            self._stuck.cancel()
+        super().resume_writing()
 
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            if self.cycle and not self.cycle.response_complete:
-                self._wait_no_more()
-            elif not self._due:
-                self._wait()
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._wait_no_more()
+        if self._stuck:
+            self._stuck.cancel()
+        super().connection_lost(exc)
 
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._wait_no_more()
-            if self._stuck:
-                self._stuck.cancel()
-            super().connection_lost(exc)
+    def _wait(self) -> None:
+        self._due = self.loop.call_later(self.seconds, self._too_slow)
 
-        def _wait(self) -> None:
-            self._due = self.loop.call_later(seconds, self._too_slow)
+    def _wait_no_more(self) -> None:
+        if self._due:
+            self._due.cancel()
+        self._due = None
 
-        def _wait_no_more(self) -> None:
-            if self._due:
-                self._due.cancel()
-            self._due = None
+    def _too_slow(self) -> None:
+        self.transport.write(b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        self.transport.close()
 
-        def _too_slow(self) -> None:
-            self.transport.write(b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-            self.transport.close()
 
-    return Punctual
+def punctual(seconds: float) -> type[H11Protocol]:
+    """The protocol for uvicorn, which takes a class, with this patience."""
+    return type("Punctual", (_Punctual,), {"seconds": seconds})
 
 
 class BoundedBody:
@@ -98,6 +102,8 @@ class BoundedBody:
                     message = await receive()
             except TimeoutError:
                 raise self._too_slow() from None
+            if message["type"] == "http.disconnect" and not whole:
+                raise ApiError(499, "client_disconnect", "the client closed the connection")
             whole = not message.get("more_body", False)
             read += len(message.get("body", b""))
             if read > self._max_body_bytes:

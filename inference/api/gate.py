@@ -1,5 +1,6 @@
 """Who may come in, and how often: checked before the body is read."""
 
+import ipaddress
 import math
 import time
 from collections.abc import Mapping
@@ -7,7 +8,7 @@ from collections.abc import Mapping
 from fastapi.responses import JSONResponse
 from limits import RateLimitItem
 from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
+from limits.strategies import SlidingWindowCounterRateLimiter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from inference.api.errors import GENERATING, ApiError, respond
@@ -31,7 +32,8 @@ class Gate:
         self._app = app
         self._keys = keys
         self._rate = rate
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        # The moving window of this library keeps every address that ever came.
+        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it."""
@@ -51,7 +53,7 @@ class Gate:
                 return respond(exchange, error, {"WWW-Authenticate": "Bearer"})
             exchange.caller = caller
         if self._rate and exchange.path in GENERATING:
-            who = f"key {exchange.caller}" if self._keys else f"address {exchange.client}"
+            who = f"key {exchange.caller}" if self._keys else f"address {_holder(exchange.client)}"
             if not self._limiter.hit(self._rate, who):
                 message = f"more than {self._rate.amount} requests in {self._rate.get_expiry()} s; try again later"
                 error = ApiError(429, "rate_limited", message, code="rate_limit_exceeded", rejection="rate_limited")
@@ -61,6 +63,15 @@ class Gate:
     def _wait(self, rate: RateLimitItem, who: str) -> str:
         free = self._limiter.get_window_stats(rate, who).reset_time
         return str(max(1, math.ceil(free - time.time())))
+
+
+def _holder(address: str) -> str:
+    """An IPv4 address, or the network of an IPv6 one: one host has all 2^64 addresses of it to choose from."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return address if ip.version == 4 else str(ipaddress.ip_network((ip, 64), strict=False))
 
 
 def _bearer(headers: Mapping[bytes, bytes]) -> str:

@@ -1,7 +1,9 @@
 """POST /v1/completions, POST /v1/chat/completions and GET /v1/models."""
 
 import asyncio
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -15,6 +17,7 @@ from inference.engine.engine import EngineUnavailableError
 from inference.engine.generation import Prompt, Timeline
 from inference.engine.models import LoadedModel
 from inference.engine.scheduler import QueueFullError
+from inference.engine.tokenizers import ConversationRefusedError
 from inference.faults import ERROR, REJECT, WRONG_MODEL
 from inference.telemetry.ended import Exchange
 
@@ -24,23 +27,32 @@ router = APIRouter(responses=RESPONSES)
 @router.post("/v1/completions", response_model=None)
 async def completions(body: CompletionBody, request: Request, service: ServiceDependency) -> Response:
     """Continue a text."""
+    timeline = Timeline(time.monotonic())
     model = _model(body, request, service)
     if isinstance(body.prompt, str):
         tokens = await asyncio.to_thread(model.tokenizer.encode, body.prompt)
     else:
         tokens = body.prompt
-    return await _answer(body, request, service, model, _prompt(body, model, tokens, body.max_tokens, service))
+    prompt = _prompt(body, model, tokens, body.max_tokens, service)
+    return await _answer(body, request, service, model, replace(prompt, continues=True), timeline=timeline)
 
 
 @router.post("/v1/chat/completions", response_model=None)
 async def chat_completions(body: ChatBody, request: Request, service: ServiceDependency) -> Response:
     """Continue a conversation."""
+    timeline = Timeline(time.monotonic())
     model = _model(body, request, service)
     messages = [{"role": message.role, "content": message.text} for message in body.messages]
-    tokens = await asyncio.to_thread(model.tokenizer.encode_chat, messages)
+    try:
+        tokens = await asyncio.to_thread(model.tokenizer.encode_chat, messages)
+    except ConversationRefusedError:
+        message = "this model's chat template takes no such roles, or not in this order"
+        raise invalid(message, "messages") from None
     room = max(1, model.runner.context_length - len(tokens))
     wanted = body.max_completion_tokens or body.max_tokens or min(service.default_max_tokens, room)
-    return await _answer(body, request, service, model, _prompt(body, model, tokens, wanted, service))
+    return await _answer(
+        body, request, service, model, _prompt(body, model, tokens, wanted, service), timeline=timeline
+    )
 
 
 @router.get("/v1/models")
@@ -125,12 +137,14 @@ def _prompt(body: Generate, model: LoadedModel, tokens: Sequence[int], max_token
     return Prompt(tuple(tokens), max_tokens, body.temperature, body.top_p, body.seed, body.stop)
 
 
-async def _answer(body: Generate, request: Request, service: Service, model: LoadedModel, prompt: Prompt) -> Response:
+async def _answer(  # noqa: PLR0913 - what the two endpoints have in common
+    body: Generate, request: Request, service: Service, model: LoadedModel, prompt: Prompt, *, timeline: Timeline
+) -> Response:
     exchange: Exchange = request.state.exchange
     try:
         if service.faults.strikes(REJECT):
             raise QueueFullError
-        generation = service.engine.submit(prompt, Timeline(exchange.arrived))
+        generation = service.engine.submit(prompt, timeline)
     except QueueFullError:
         message = "too many requests wait already; try again later"
         raise ApiError(429, "queue_full", message, code="queue_full", rejection="queue_full") from None

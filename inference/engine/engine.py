@@ -163,7 +163,7 @@ class Engine:
         """
         model = self.model
         _refuse_unservable(prompt, model)
-        generation = Generation(prompt, timeline, model.tokenizer.decoder())
+        generation = Generation(prompt, timeline, model.tokenizer.decoder(prompt.tokens if prompt.continues else ()))
         try:
             self._scheduler.enqueue(generation)
         except QueueClosedError:

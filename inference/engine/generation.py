@@ -29,6 +29,8 @@ class Prompt:
     """None: a different answer each time, unless greedy."""
     stop: tuple[str, ...] = ()
     """The answer ends before the first of these."""
+    continues: bool = False
+    """Whether the answer goes on in the prompt's own text, as a completion does and an answer in a chat does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ class Timeline:
     """When things happened to a request, in seconds of time.monotonic(); None where they have not."""
 
     arrived: float
+    """When it was there as a whole: how long a client took to send it says nothing of the service."""
     admitted: float | None = None
     """When it left the queue and its prefill began."""
     tokens: list[float] = field(default_factory=list)

@@ -7,6 +7,7 @@ import codecs
 from collections.abc import Sequence
 from typing import Protocol
 
+from jinja2 import TemplateError
 from tokenizers import Tokenizer as FastTokenizer
 from tokenizers.decoders import DecodeStream
 from transformers import PreTrainedTokenizerBase
@@ -16,6 +17,14 @@ Message = dict[str, str]
 
 BOS, EOS = 256, 257
 VOCABULARY_SIZE = 258
+
+
+_CONTEXT_TOKENS = 8
+"""So many tokens before an answer decide how its first one is written: with a space before it, or not."""
+
+
+class ConversationRefusedError(ValueError):
+    """The model's chat template does not take a conversation."""
 
 
 class Decoder(Protocol):
@@ -32,10 +41,14 @@ class Tokenizer(Protocol):
         """Token ids of a plain prompt, with the model's start token where it has one."""
 
     def encode_chat(self, messages: Sequence[Message]) -> list[int]:
-        """Token ids of a conversation, up to where the assistant's answer begins."""
+        """Token ids of a conversation, up to where the assistant's answer begins.
 
-    def decoder(self) -> Decoder:
-        """A fresh decoder for one answer."""
+        Raises:
+            ConversationRefusedError: By the model's template: it knows no such role, or no such order.
+        """
+
+    def decoder(self, after: Sequence[int] = ()) -> Decoder:
+        """A fresh decoder for one answer; `after` are the tokens whose text it goes on in, where it does."""
 
 
 def plain_chat(messages: Sequence[Message]) -> str:
@@ -55,7 +68,7 @@ class ByteTokenizer:
         """The conversation as plain text."""
         return self.encode(plain_chat(messages))
 
-    def decoder(self) -> Decoder:
+    def decoder(self, after: Sequence[int] = ()) -> Decoder:
         """A decoder that replaces bytes which are no UTF-8 by U+FFFD."""
         return _ByteDecoder()
 
@@ -90,18 +103,24 @@ class PretrainedTokenizer:
         """Through the model's own chat template where it has one."""
         if not self._pretrained.chat_template:
             return self.encode(plain_chat(messages))
-        text = self._pretrained.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
+        try:
+            text = self._pretrained.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
+        except TemplateError as error:
+            raise ConversationRefusedError from error
         return list(self._fast.encode(str(text), add_special_tokens=False).ids)
 
-    def decoder(self) -> Decoder:
+    def decoder(self, after: Sequence[int] = ()) -> Decoder:
         """A decoder that leaves special tokens out."""
-        return _StreamDecoder(self._fast)
+        before = list(after[-_CONTEXT_TOKENS:])
+        # Half a character would come out again with its other half, and everything before it.
+        whole = not self._fast.decode(before).endswith("\ufffd")
+        return _StreamDecoder(self._fast, before if whole else [])
 
 
 class _StreamDecoder:
-    def __init__(self, fast: FastTokenizer) -> None:
+    def __init__(self, fast: FastTokenizer, before: list[int]) -> None:
         self._fast = fast
-        self._stream = DecodeStream(skip_special_tokens=True)
+        self._stream = DecodeStream(ids=before, skip_special_tokens=True)
 
     def push(self, token: int) -> str:
         return self._stream.step(self._fast, token) or ""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opentelemetry.context import Context
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import (
     Span,
@@ -131,8 +131,9 @@ class Tracing:
 
 
 def resource(version: str) -> Resource:
-    """Who sends: this version of the service, and what OTEL_RESOURCE_ATTRIBUTES adds."""
-    return Resource.create({"service.name": "inferwatch-inference", "service.version": version})
+    """Who sends: this version of the service, and what OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say instead."""
+    ours = {"service.name": "inferwatch-inference", "service.version": version}
+    return Resource.create(ours | dict(OTELResourceDetector().detect().attributes))
 
 
 def _sending(collector: str) -> "Sending":

@@ -70,6 +70,14 @@ def test_a_connection_on_which_no_request_begins_is_closed(plain, before, byte):
     assert (b"HTTP/1.1 408 " in said) == (not before or byte != b"")
 
 
+def ask_on(raw, asked, times):
+    """Ask so often, then now and then, until the other side has had enough."""
+    raw.sendall(asked * times)
+    while True:
+        raw.sendall(asked)
+        time.sleep(0.2)
+
+
 def test_a_connection_that_does_not_read_is_given_up(plain):
     asked = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
     with socket.socket() as raw:
@@ -79,11 +87,7 @@ def test_a_connection_that_does_not_read_is_given_up(plain):
         # More answers than the kernel keeps for somebody who does not take them.
         size = len(plain.client.get("/openapi.json").content)
         with pytest.raises(ConnectionError):
-            for _ in range(20_000_000 // size):
-                raw.sendall(asked)
-            while True:
-                raw.sendall(asked)
-                time.sleep(0.2)
+            ask_on(raw, asked, 20_000_000 // size)
     assert plain.client.get("/ready").status_code == 200
 
 

@@ -17,14 +17,16 @@ def test_a_new_day_begins_a_new_file_and_old_ones_go(tmp_path):
     path.write_text("yesterday\n")
     yesterday = time.time() - 86_400
     os.utime(path, (yesterday, yesterday))
-    for day in ("2026-01-01", "2026-01-02", "2026-01-03"):
-        (tmp_path / f"audit.log.{day}").touch()
+    before, last = (time.strftime("audit.log.%Y-%m-%d", time.gmtime(yesterday - days * 86_400)) for days in (2, 1))
+    for name in (before, last, "audit.log.2026-01-03", "audit.log.old", "other.log.2026-01-03"):
+        (tmp_path / name).touch()
 
     with closing(AuditLog(path, days=2)) as audit:
         audit.write(EXCHANGE)
 
     dated = time.strftime("audit.log.%Y-%m-%d", time.gmtime(yesterday))
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["audit.log", "audit.log.2026-01-03", dated]
+    kept = {"audit.log", last, dated, "audit.log.old", "other.log.2026-01-03"}
+    assert {file.name for file in tmp_path.iterdir()} == kept
     assert (tmp_path / dated).read_text() == "yesterday\n"
     assert json.loads(path.read_text())["time"] == "2023-11-14T22:13:20.000+00:00"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -35,3 +37,14 @@ def test_the_operators_own_requests_are_not_in_it(tmp_path):
         audit.write(Exchange("GET", "/metrics", status=200))
         audit.write(EXCHANGE)
     assert len((tmp_path / "audit.log").read_text().splitlines()) == 1
+
+
+def test_a_day_also_begins_with_a_request_that_is_not_noted_and_a_start_deletes_too(tmp_path):
+    path, old = tmp_path / "audit.log", tmp_path / "audit.log.2026-01-03"
+    path.write_text("yesterday\n")
+    os.utime(path, (time.time() - 86_400,) * 2)
+    old.touch()
+    with closing(AuditLog(path, days=2)) as audit:
+        assert not old.exists()
+        audit.write(Exchange("GET", "/metrics", status=200))
+    assert path.read_text() == ""
