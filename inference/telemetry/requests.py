@@ -116,7 +116,7 @@ class RequestMetrics:
             self._without.add(1, ended)
         if request.rejection:
             self._rejected.add(1, {_MODEL: model, _REASON: request.rejection})
-        elif request.error_type == "client_disconnect":
+        elif request.error_type == "client_disconnect" and request.prompt:
             self._cancelled.add(1, {_MODEL: model, _PHASE: request.phase})
 
     def _gaps(self, request: EndedRequest, context: Context | None) -> None:
@@ -134,7 +134,7 @@ class RequestMetrics:
             self._errors.add(0, {_MODEL: self._model, ERROR_TYPE: error_type})
             self._without.add(0, _ended(self._model, error_type))
         # Before its body was read, a request has no model that we know.
-        for error_type in ("invalid_request", "rate_limited", "unauthorized"):
+        for error_type in ("client_disconnect", "invalid_request", "rate_limited", "unauthorized"):
             self._requests.add(0, _ended(OTHER_MODEL, error_type))
             self._errors.add(0, {_MODEL: OTHER_MODEL, ERROR_TYPE: error_type})
         for reason in llm.REJECTION_REASONS:

@@ -304,7 +304,10 @@ def _tokenizer() -> "PreTrainedTokenizerFast":
         vocab_size=300, special_tokens=["<end>"], initial_alphabet=alphabet, show_progress=False
     )
     fast.train_from_iterator(["the rain in spain stays mainly in the plain"], trainer)
-    template = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}<|assistant|>"
+    template = (
+        "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+        "<|{{ m.role }}|>{{ m.content }}{% endfor %}<|assistant|>"
+    )
     return PreTrainedTokenizerFast(tokenizer_object=fast, eos_token="<end>", chat_template=template)
 
 

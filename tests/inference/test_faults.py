@@ -40,3 +40,15 @@ def test_a_waiting_thread_goes_on_when_the_fault_is_switched_off():
     faults.clear()
     waiting.join(1)
     assert not waiting.is_alive()
+
+
+def test_a_fault_may_last_longer_than_a_thread_can_wait():
+    faults = Faults()
+    faults.switch_on(HANG, seconds=1e12)
+    waiting = threading.Thread(target=faults.wait_while, args=(HANG,))
+    waiting.start()
+    waiting.join(0.1)
+    assert waiting.is_alive()
+    faults.clear()
+    waiting.join(5)
+    assert not waiting.is_alive()

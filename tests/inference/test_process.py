@@ -126,6 +126,15 @@ def test_a_model_in_a_directory_is_served_under_its_name_without_asking_the_hub(
         hub.accept()
 
 
+def test_a_conversation_that_the_models_template_refuses_gets_400(directory_service):
+    messages = [{"role": "system", "content": "be kind"}, {"role": "user", "content": "the rain"}]
+    answer = directory_service.client.post("/v1/chat/completions", json={"messages": messages, "max_tokens": 2})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == "messages"
+    accepted = {"messages": messages[1:], "max_tokens": 2}
+    assert directory_service.client.post("/v1/chat/completions", json=accepted).status_code == 200
+
+
 def test_sigterm_ends_a_hung_service_in_time(directory_service, asking):
     directory_service.client.put("/admin/faults/hang")
     with ThreadPoolExecutor(1) as pool:

@@ -1,6 +1,7 @@
 """Flags and environment to settings; every wrong one is named, in one line each."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -137,3 +138,34 @@ def test_the_hash_of_the_configuration_tells_what_it_does_from_where_it_is():
     assert read(["--gpu-uuids", "GPU-11111111-2222-3333-4444-555555555555"]).config_hash == before
     assert read(["--max-batch-size", "4"]).config_hash != before
     assert len(before) == 12
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [
+        (["--host", "0.0.0.0", "--otel-logs-exporter", "otlp"], ["API_KEYS_FILE", "OTEL_EXPORTER_OTLP_ENDPOINT"]),
+        (["--port", "-1"], ["INFERENCE_PORT"]),
+    ],
+    ids=["missing", "wrong"],
+)
+def test_everything_that_is_missing_gets_its_line_and_so_does_every_wrong_fault(monkeypatch, arguments, wrong):
+    monkeypatch.setenv("INFERENCE_FAULT_HANG", "x")
+    monkeypatch.setenv("INFERENCE_FAULT_NOTHING", "{}")
+    with pytest.raises(InvalidSettingsError) as caught:
+        read([*arguments, "--enable-faults"])
+    lines = [re.split(r"[: ]", line)[0] for line in str(caught.value).splitlines()]
+    assert lines == [*wrong, "INFERENCE_FAULT_HANG", "INFERENCE_FAULT_NOTHING"]
+
+
+def test_the_model_in_this_directory_has_its_name(tmp_path, monkeypatch):
+    (tmp_path / "config.json").touch()
+    monkeypatch.chdir(tmp_path)
+    assert read(["--model", "."]).model_name == tmp_path.name
+
+
+def test_the_audit_log_needs_a_directory_that_takes_a_new_file_each_day(tmp_path, monkeypatch):
+    (tmp_path / "audit.log").touch()
+    # Root may write everywhere, so the system is asked in its place.
+    monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path)
+    with pytest.raises(InvalidSettingsError, match="cannot be written"):
+        read(["--audit-log", str(tmp_path / "audit.log")])

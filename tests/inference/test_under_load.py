@@ -1,6 +1,7 @@
 """The process with many clients at once, and what they see when it ends under them."""
 
 import asyncio
+import json
 import re
 import signal
 import time
@@ -78,3 +79,6 @@ def test_sigterm_under_load_lets_nobody_hang_and_exits_0(second, asking):
         for future in futures:
             # Whoever was not done in time is told so, or cut off; a whole answer has its end.
             assert future.exception() is not None or "data: " in future.result().text
+    # What the service broke off is not told as its clients' own choice.
+    ended = [line for line in map(json.loads, second.log.read_text().splitlines()) if line.get("error_type")]
+    assert {line["error_type"] for line in ended} <= {"engine_dead"}

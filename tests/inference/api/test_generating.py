@@ -1,5 +1,7 @@
 """The real service over HTTP: what it answers, and what it refuses."""
 
+import json
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -100,7 +102,7 @@ def test_token_ids_are_a_prompt_too(service, asking):
 
 def test_a_client_that_leaves_a_stream_frees_its_slot_and_is_counted(service, asking):
     tokens = service.sample(llm.GENERATED_TOKENS)
-    before = service.sample(llm.REQUEST_ERRORS, error_type="client_disconnect")
+    before = service.sample(llm.REQUEST_ERRORS, model="inferwatch-tiny", error_type="client_disconnect")
     with (
         httpx.Client(base_url=service.url) as client,
         client.stream("POST", "/v1/completions", json=asking.body("slow", 1000, stream=True)) as response,
@@ -112,18 +114,54 @@ def test_a_client_that_leaves_a_stream_frees_its_slot_and_is_counted(service, as
     service.until(service.idle)
     # Of the thousand that it asked for.
     assert service.sample(llm.GENERATED_TOKENS) < tokens + 500
-    assert service.sample(llm.REQUEST_ERRORS, error_type="client_disconnect") == before + 1
+    assert service.sample(llm.REQUEST_ERRORS, model="inferwatch-tiny", error_type="client_disconnect") == before + 1
 
 
 def test_a_client_that_leaves_a_whole_answer_frees_its_slot_and_is_counted(service, asking):
     tokens = service.sample(llm.GENERATED_TOKENS)
-    before = service.sample(llm.REQUEST_ERRORS, error_type="client_disconnect")
+    before = service.sample(llm.REQUEST_ERRORS, model="inferwatch-tiny", error_type="client_disconnect")
     with httpx.Client(base_url=service.url, timeout=0.1) as client, pytest.raises(httpx.ReadTimeout):
         client.post("/v1/completions", json=asking.body("slow", 1000))
     service.until(service.idle)
     # Of the thousand that it asked for.
     assert service.sample(llm.GENERATED_TOKENS) < tokens + 500
-    assert service.sample(llm.REQUEST_ERRORS, error_type="client_disconnect") == before + 1
+    assert service.sample(llm.REQUEST_ERRORS, model="inferwatch-tiny", error_type="client_disconnect") == before + 1
+
+
+def sent_in_two(service, request_body, between):
+    """A connection on which half a request is sent, something happens, and then the rest."""
+    data = json.dumps(request_body).encode()
+    head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(data)}"
+    with socket.create_connection((service.client.base_url.host, service.client.base_url.port), timeout=20) as raw:
+        raw.sendall(f"{head}\r\n\r\n".encode() + data[:10])
+        between(raw)
+        raw.sendall(data[10:])
+        return raw.recv(65536)
+
+
+def test_a_client_that_leaves_while_it_sends_is_no_invalid_request(service, asking):
+    def counted():
+        left = service.sample(llm.REQUEST_ERRORS, model="other", error_type="client_disconnect")
+        return left, service.sample(llm.REJECTIONS, model="other", reason="invalid_request")
+
+    def leave(raw):
+        raw.shutdown(socket.SHUT_RDWR)
+
+    left, refused = counted()
+    with pytest.raises(OSError, match="Broken pipe"):
+        sent_in_two(service, asking.body("hello", 2), leave)
+    service.until(lambda: counted() == (left + 1, refused))
+
+
+def test_the_time_that_a_client_takes_to_send_is_not_the_services(service, asking):
+    def summed(metric):
+        lines = service.client.get("/metrics").text.splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(f"{metric}_sum{{"))
+
+    before = summed(llm.QUEUE_TIME), summed(llm.TIME_TO_FIRST_TOKEN)
+    assert sent_in_two(service, asking.body("hello", 2), lambda _: time.sleep(3)).startswith(b"HTTP/1.1 200 ")
+    assert summed(llm.QUEUE_TIME) - before[0] < 3
+    assert summed(llm.TIME_TO_FIRST_TOKEN) - before[1] < 3
 
 
 @pytest.mark.parametrize(

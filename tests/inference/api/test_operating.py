@@ -162,3 +162,10 @@ def test_the_fault_api_refuses_forwarded_requests(service, method):
 def test_head_tells_the_same_without_a_body(service, path):
     response = service.client.head(path)
     assert (response.status_code, response.content) == (200, b"")
+
+
+@pytest.mark.parametrize("version", ['"1.0.0"', "x", "", "1.0.0"])
+def test_metrics_are_served_whatever_version_is_asked_for(service, version):
+    answer = service.client.get("/metrics", headers={"Accept": f"application/openmetrics-text; version={version}"})
+    assert answer.status_code == 200
+    assert "llm_requests_running" in answer.text

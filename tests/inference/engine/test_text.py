@@ -4,10 +4,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer as FastTokenizer
+from tokenizers import decoders, pre_tokenizers
+from tokenizers.models import BPE, WordLevel
+from transformers import PreTrainedTokenizerFast
 
 from inference.engine.sampling import Sampler, choose
 from inference.engine.stopping import StopStrings
-from inference.engine.tokenizers import BOS, EOS, ByteTokenizer
+from inference.engine.tokenizers import BOS, EOS, ByteTokenizer, PretrainedTokenizer
 
 
 def test_a_character_of_four_bytes_appears_with_its_last_one():
@@ -77,3 +81,21 @@ def test_a_seed_holds_whatever_else_is_in_the_batch():
     batched = [choose(logits, [Sampler(1.0, 1.0, 1), beside, Sampler(0.0, 1.0, None)])[1] for _ in range(10)]
     assert single == batched
     assert len(set(single)) > 3
+
+
+def test_a_continuation_begins_with_the_space_that_the_prompt_leaves_open():
+    words = {"<unk>": 0, "▁Once": 1, "▁upon": 2, "▁a": 3, "▁time": 4}
+    fast = FastTokenizer(WordLevel(words, unk_token="<unk>"))
+    fast.pre_tokenizer, fast.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+    tokenizer = PretrainedTokenizer(PreTrainedTokenizerFast(tokenizer_object=fast))
+    assert tokenizer.decoder((1, 2, 3)).push(4) == " time"
+    assert tokenizer.decoder().push(4) == "time"
+
+
+def test_a_prompt_that_ends_in_half_a_character_is_not_repeated():
+    letters = {letter: number for number, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
+    fast = FastTokenizer(BPE(vocab=letters, merges=[]))
+    fast.pre_tokenizer, fast.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    first, *rest = fast.encode("aéb").ids
+    decoder = PretrainedTokenizer(PreTrainedTokenizerFast(tokenizer_object=fast)).decoder((first, rest[0]))
+    assert "a" not in "".join(map(decoder.push, rest[1:]))

@@ -132,7 +132,13 @@ def test_a_client_that_leaves_is_cancelled_and_no_failure(recorder, making, valu
     assert values_of(recorder, llm.CANCELLATIONS, phase=phase) == [1]
     assert sum(values_of(recorder, llm.CANCELLATIONS)) == 1
     assert sum(values_of(recorder, llm.REQUESTS, outcome="failed")) == 0
-    assert values_of(recorder, llm.REQUESTS, outcome="cancelled") == [1]
+    assert sum(values_of(recorder, llm.REQUESTS, outcome="cancelled")) == 1
+
+
+def test_a_client_that_leaves_before_its_request_is_whole_had_no_place_to_lose(recorder, making, values_of):
+    making.ended(recorder, "client_disconnect", model="x")
+    assert values_of(recorder, llm.REQUEST_ERRORS, model="other", error_type="client_disconnect") == [1]
+    assert sum(values_of(recorder, llm.CANCELLATIONS)) == 0
 
 
 def test_a_rejection_has_its_reason(recorder, making, values_of):

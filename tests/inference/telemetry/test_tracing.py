@@ -8,6 +8,7 @@ from exporters.catalogue import llm
 from inference.engine.engine import Phase, Snapshot
 from inference.telemetry.recorder import About, Recorder
 from inference.telemetry.tally import Steps
+from inference.telemetry.tracing import resource
 
 GPU = "GPU-11111111-2222-3333-4444-555555555555"
 TRACEPARENT = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -180,3 +181,12 @@ def test_without_a_collector_ids_exist_all_the_same(making):
     exchange = making.ended(recorder, headers={b"traceparent": TRACEPARENT})
     assert exchange.trace.trace_id == "0af7651916cd43dd8448eb211c80319c"
     recorder.close(5)
+
+
+def test_the_environment_names_the_service_where_it_says_so(monkeypatch):
+    assert resource("1").attributes["service.name"] == "inferwatch-inference"
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "chat")
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=staging")
+    named = resource("1").attributes
+    assert (named["service.name"], named["service.version"]) == ("chat", "1")
+    assert named["deployment.environment.name"] == "staging"
