@@ -107,7 +107,8 @@ def _alone(receiver: dict[str, Any], receivers: Receivers) -> dict[str, Any]:
 
 def _global_of(key: str, receivers: Receivers) -> dict[str, Any]:
     if key == "email_configs":
-        return smtp_settings(receivers)
+        # The inbox is this stack's own: whoever names no mail server means the one of their `global`.
+        return {} if receivers.smarthost == Receivers().smarthost else smtp_settings(receivers)
     return {"url": receivers.pagerduty_url} if key == "pagerduty_configs" and receivers.pagerduty_url else {}
 
 

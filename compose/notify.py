@@ -17,6 +17,13 @@ from compose.binaries import ensure
 from compose.configuration import check, links
 from compose.settings import Settings
 
+_NOTHING_YET = """\
+global: {smtp_smarthost: "mail:25", smtp_from: inferwatch@example.org}
+route: {receiver: x}
+receivers: [{name: x}]
+"""
+"""Stands for the installation that the routes are meant for, so that amtool can check them."""
+
 _HEADER = "# Made by `inferwatch export alertmanager`. "
 _HOW = (
     "Put the route first among yours, add the other sections to yours, and the templates\n"
@@ -57,7 +64,7 @@ def export(
     base = Receivers(heartbeat_url=f"{settings.url('deadman')}/heartbeat", templates=(str(there / "*.tmpl"),))
     made = part.fragment(settings.timing, links(settings), from_environment(environment, base), load(settings.teams))
     try:
-        merged = part.merge(into.read_text() if into else "{route: {receiver: x}, receivers: [{name: x}]}", made)
+        merged = part.merge(into.read_text() if into else _NOTHING_YET, made)
     except ValueError as error:
         raise ValueError(f"{into}: {error}") from error
     files = part.templates(links(settings))

@@ -99,7 +99,11 @@ class Settings(BaseSettings):
         None, alias="AUDIT_LOG", description="file for one line a request: who and when, never what was said"
     )
     audit_log_days: int = Field(
-        30, alias="AUDIT_LOG_DAYS", ge=1, le=3650, description="the audit log begins anew each day; those of so many days before stay"
+        30,
+        alias="AUDIT_LOG_DAYS",
+        ge=1,
+        le=3650,
+        description="the audit log begins anew each day; those of so many days before stay",
     )
     reader_timeout_seconds: float = Field(
         60.0,

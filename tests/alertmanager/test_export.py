@@ -114,6 +114,13 @@ def test_receivers_need_nothing_of_the_other_global_section() -> None:
     assert page["slack_configs"][0]["title"] == '{{ template "inferwatch-slack.title" . }}'
 
 
+def test_without_a_mail_server_of_their_own_they_use_that_of_the_global_section() -> None:
+    made = fragment(TIMING, Links(), Receivers(), load())
+    emails = [one for receiver in made["receivers"] for one in receiver.get("email_configs", ())]
+    assert emails
+    assert not {name for one in emails for name in one} & {"smarthost", "from", "require_tls"}
+
+
 def test_no_template_keeps_a_name_that_another_may_have() -> None:
     text = "".join(templates(Links()).values())
     assert text.count('define "inferwatch-') == text.count('define "')
