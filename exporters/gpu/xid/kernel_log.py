@@ -71,7 +71,6 @@ class KernelLog:
         self._path = path
         self._tally = tally
         self._wall = wall
-        self._booted_at = wall() - time.clock_gettime(time.CLOCK_MONOTONIC)  # printk's clock, as good as
         self._met_end = False
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kernel log", daemon=True)
@@ -110,8 +109,12 @@ class KernelLog:
                 history = False
                 if self._stopped.is_set() or self._replaced(opened, number):
                     return
-            elif found := parse(line, self._wall(), self._booted_at):
-                self._tell(found, history=history)
+            else:
+                # Anew for each line: the wall clock of a host that has just started may still be set right.
+                now = self._wall()
+                booted_at = now - time.clock_gettime(time.CLOCK_MONOTONIC)  # printk's clock, as good as
+                if found := parse(line, now, booted_at):
+                    self._tell(found, history=history)
 
     def _tell(self, found: Entry, *, history: bool) -> None:
         if history:

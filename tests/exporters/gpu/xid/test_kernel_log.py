@@ -91,6 +91,24 @@ def test_a_device_that_blocks_until_there_is_more_is_followed_too(tmp_path, foll
     os.close(writer)
 
 
+def test_a_clock_that_is_set_right_after_the_start_makes_no_error_old(tmp_path):
+    path, slow, tally = tmp_path / "kern.log", [3600.0], Tally()
+    path.write_text("begins\n")
+    log = KernelLog(path, tally, lambda: time.time() - slow[0])
+    log.start()
+    try:
+        until(tally, lambda errors: errors.kernel_log_readable)
+        time.sleep(0.1)
+        slow[0] = 0.0
+        now = time.clock_gettime(time.CLOCK_MONOTONIC)
+        with path.open("a") as file:
+            file.write(f"3,1021,{int(now * 1e6)},-;{XID}\n")
+        (found,) = until(tally, lambda errors: [one.count for one in errors.xids] == [1]).xids
+    finally:
+        log.stop()
+    assert abs(found.last_seen_at - time.time()) < 60
+
+
 def test_a_log_that_cannot_be_read_is_said_once_and_shown(tmp_path, follow, caplog):
     tally = follow(tmp_path / "nothing")
     assert until(tally, lambda errors: errors.kernel_log_readable is not None).kernel_log_readable is False
