@@ -109,7 +109,7 @@ class Settings(BaseSettings):
         60.0,
         alias="READER_TIMEOUT_SECONDS",
         gt=0,
-        description="a client that takes nothing of its answer for so long is taken for gone; "
+        description="a client that has not taken what it was sent after so long is taken for gone; "
         "one whose request is not whole by then gets 408",
     )
     ready_stall_seconds: float = Field(

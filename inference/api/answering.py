@@ -74,7 +74,7 @@ class Answer:
         except asyncio.CancelledError:
             self._stop()
             raise
-        except ApiError:
+        except BaseException:
             self._close()
             raise
         if isinstance(first, Failed):
