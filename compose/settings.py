@@ -94,7 +94,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
             for name in ("RUNBOOK_URL", "GRAFANA_URL", "ALERTMANAGER_UI_URL")
             if name in environment
         },
-        channels=_channels(environment) or memory.get("channels", {}),
+        # One by one: a shell that knows TEAMS_FILE alone must not turn a real stack's pages to the inbox.
+        channels=_channels({**memory.get("channels", {}), **environment}),
         replicas=tuple(memory.get("replicas", ())),
     )
 

@@ -26,7 +26,7 @@ class Entrance:
 
     max_body_bytes: int
     client_seconds: float
-    """A client that needs longer to send its request is taken for gone."""
+    """A client that needs longer to send its request gets 408."""
     keys: KeyFile | None = None
     rate: RateLimitItem | None = None
     cors_origins: Sequence[str] = ()

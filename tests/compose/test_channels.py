@@ -76,6 +76,18 @@ def test_real_channels_are_no_inbox_for_a_later_shell_either(real: dict[str, str
     assert channels.receivers(later).smtp_require_tls
 
 
+def test_a_later_shell_that_knows_another_file_of_teams_alone_keeps_the_rest(
+    tmp_path: Path, real: dict[str, str]
+) -> None:
+    settings = started(real)
+    settings.remember()
+    others = str(tmp_path / "others.yaml")
+    later = from_environment({"INFERWATCH_STATE_DIR": real["INFERWATCH_STATE_DIR"], "TEAMS_FILE": others})
+    assert later.channels == settings.channels | {"TEAMS_FILE": others}
+    inbox = {"INFERWATCH_STATE_DIR": real["INFERWATCH_STATE_DIR"], "INFERWATCH_CHANNELS": "inbox"}
+    assert not from_environment(inbox).real_channels
+
+
 def test_what_is_rendered_decides_not_what_a_shell_believes(real: dict[str, str]) -> None:
     rendered(started(real))
     assert not channels.only_inbox(from_environment({"INFERWATCH_STATE_DIR": real["INFERWATCH_STATE_DIR"]}))
