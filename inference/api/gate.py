@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from fastapi.responses import JSONResponse
 from limits import RateLimitItem
 from limits.storage import MemoryStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
+from limits.strategies import FixedWindowRateLimiter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from inference.api.errors import GENERATING, ApiError, respond
@@ -32,8 +32,9 @@ class Gate:
         self._app = app
         self._keys = keys
         self._rate = rate
-        # The moving window of this library keeps every address that ever came.
-        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+        # Begins with a caller's first request and is forgotten at its end: this library's moving window keeps every
+        # address that ever came.
+        self._limiter = FixedWindowRateLimiter(MemoryStorage())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it."""
