@@ -9,7 +9,7 @@ import pytest
 from exporters.catalogue import llm
 
 CONFIGURATION = """
-global: {{scrape_interval: 200ms, scrape_timeout: 200ms}}
+global: {{scrape_interval: 1s, scrape_timeout: 1s}}
 scrape_configs:
 - job_name: inference
   static_configs: [{{targets: ['{target}']}}]
