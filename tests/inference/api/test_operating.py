@@ -103,7 +103,7 @@ def test_a_client_that_leaves_during_a_hang_leaves_the_queue(service, asking):
     with service.fault("hang"):
         with httpx.Client(base_url=service.url, timeout=0.3) as client, pytest.raises(httpx.ReadTimeout):
             client.post("/v1/completions", json=asking.body("hello", stream=True))
-        service.until(lambda: service.sample(llm.WAITING) == 0)
+        service.until(lambda: service.sample(llm.WAITING) == 0, seconds=1)
 
 
 def test_the_error_fault_fails_so_many_requests_and_counts_them(service, asking):

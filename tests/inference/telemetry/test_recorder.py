@@ -132,7 +132,7 @@ def test_a_client_that_leaves_is_cancelled_and_no_failure(recorder, making, valu
     assert values_of(recorder, llm.CANCELLATIONS, phase=phase) == [1]
     assert sum(values_of(recorder, llm.CANCELLATIONS)) == 1
     assert sum(values_of(recorder, llm.REQUESTS, outcome="failed")) == 0
-    assert sum(values_of(recorder, llm.REQUESTS, outcome="cancelled")) == 1
+    assert sorted(values_of(recorder, llm.REQUESTS, outcome="cancelled")) == [0, 1]  # of other models: none
 
 
 def test_a_client_that_leaves_before_its_request_is_whole_had_no_place_to_lose(recorder, making, values_of):
