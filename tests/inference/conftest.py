@@ -277,6 +277,12 @@ class Asking:
         assert response.status_code == 200, response.text
         return str(response.json()["choices"][0]["text"])
 
+    def on_the_wire(self, prompt: str | list[int], max_tokens: int = 16, **more: Any) -> tuple[bytes, bytes]:
+        """A whole completion request for a raw connection: its head, and its body."""
+        body = json.dumps(self.body(prompt, max_tokens, **more)).encode()
+        head = "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        return f"{head}Content-Length: {len(body)}\r\n\r\n".encode(), body
+
     @staticmethod
     def chunks(text: str) -> list[dict[str, Any]]:
         """The JSON of each event of a stream that ended as it should."""

@@ -1,6 +1,5 @@
 """The process: how it starts, what it does without faults and telemetry, how it ends."""
 
-import json
 import re
 import signal
 import socket
@@ -31,15 +30,14 @@ def test_without_telemetry_the_service_serves_but_has_no_metrics(plain, asking):
 
 
 def test_a_request_in_pieces_is_answered_and_one_that_never_becomes_whole_gets_408(plain, asking):
-    body = json.dumps(asking.body("hello", 2)).encode()
-    head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    head, body = asking.on_the_wire("hello", 2)
     with socket.create_connection((plain.client.base_url.host, plain.client.base_url.port), timeout=20) as raw:
-        raw.sendall(f"{head}\r\n\r\n".encode() + body[:10])
+        raw.sendall(head + body[:10])
         time.sleep(0.2)
         raw.sendall(body[10:])
         assert raw.recv(65536).startswith(b"HTTP/1.1 200 ")
     with socket.create_connection((plain.client.base_url.host, plain.client.base_url.port), timeout=20) as raw:
-        raw.sendall(f"{head}\r\n\r\n".encode() + body[:10])
+        raw.sendall(head + body[:10])
         # To the end: what would still come of it would pass for the next request.
         said = b"".join(iter(lambda: raw.recv(65536), b""))
         assert said.startswith(b"HTTP/1.1 408 ")

@@ -1,6 +1,5 @@
 """The real service over HTTP: what it answers, and what it refuses."""
 
-import json
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -128,14 +127,13 @@ def test_a_client_that_leaves_a_whole_answer_frees_its_slot_and_is_counted(servi
     assert service.sample(llm.REQUEST_ERRORS, model="inferwatch-tiny", error_type="client_disconnect") == before + 1
 
 
-def sent_in_two(service, request_body, between):
-    """A connection on which half a request is sent, something happens, and then the rest."""
-    data = json.dumps(request_body).encode()
-    head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(data)}"
+def sent_in_two(service, asking, between):
+    """The begin of an answer to a request of which half is sent, then something happens, then the rest is sent."""
+    head, body = asking.on_the_wire("hello", 2)
     with socket.create_connection((service.client.base_url.host, service.client.base_url.port), timeout=20) as raw:
-        raw.sendall(f"{head}\r\n\r\n".encode() + data[:10])
+        raw.sendall(head + body[:10])
         between(raw)
-        raw.sendall(data[10:])
+        raw.sendall(body[10:])
         return raw.recv(65536)
 
 
@@ -149,7 +147,7 @@ def test_a_client_that_leaves_while_it_sends_is_no_invalid_request(service, aski
 
     left, refused = counted()
     with pytest.raises(OSError, match="Broken pipe"):
-        sent_in_two(service, asking.body("hello", 2), leave)
+        sent_in_two(service, asking, leave)
     service.until(lambda: counted() == (left + 1, refused))
 
 
@@ -159,7 +157,7 @@ def test_the_time_that_a_client_takes_to_send_is_not_the_services(service, askin
         return sum(float(line.split()[-1]) for line in lines if line.startswith(f"{metric}_sum{{"))
 
     before = summed(llm.QUEUE_TIME), summed(llm.TIME_TO_FIRST_TOKEN)
-    assert sent_in_two(service, asking.body("hello", 2), lambda _: time.sleep(3)).startswith(b"HTTP/1.1 200 ")
+    assert sent_in_two(service, asking, lambda _: time.sleep(3)).startswith(b"HTTP/1.1 200 ")
     assert summed(llm.QUEUE_TIME) - before[0] < 3
     assert summed(llm.TIME_TO_FIRST_TOKEN) - before[1] < 3
 

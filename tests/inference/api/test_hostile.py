@@ -1,6 +1,5 @@
 """A client that wishes us ill: it gets errors, never a 5xx, and leaves no metric series behind."""
 
-import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
@@ -95,15 +94,14 @@ def _send_endless_body(service) -> int:
 
 
 def test_readers_that_do_not_read_hold_up_nobody(service, asking):
-    body = json.dumps(asking.body("slow", 500, stream=True)).encode()
-    head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    head, body = asking.on_the_wire("slow", 500, stream=True)
     address = (service.client.base_url.host, service.client.base_url.port)
     slow = []
     for _ in range(2):
         raw = socket.socket()
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         raw.connect(address)
-        raw.sendall(f"{head}\r\n\r\n".encode() + body)
+        raw.sendall(head + body)
         slow.append(raw)
     service.until(lambda: service.sample(llm.RUNNING) == 2)
     assert len(asking.complete(service.client, "quick", 5)) == 5
